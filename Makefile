@@ -1,0 +1,115 @@
+# Everything a developer asks for, by name. Needs Python 3.11 or newer and make; `make` alone lists the names.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+ROLE ?= content_manager
+TENANT ?= demo
+SUB ?= user_001
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml) deploy/local/pyproject.toml)
+SOURCES := $(MEMBERS:%=%/src)
+SERVICES := gateway posts publisher sandbox
+EXPORT := uv export -q --no-emit-workspace --no-annotate --no-header
+STORE_VERSION := 0.5.3-beta.196
+CACHE := $(or $(SOCIAL_CACHE),$(HOME)/.cache/social-publishing)
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Run it
+
+.PHONY: run
+run: doctor ## start everything on this machine, publish a first post, stay until Ctrl-C
+	@exec $(BIN)/python -m localstack run
+
+.PHONY: once
+once: doctor ## the same, but end after the first posts are published
+	@exec $(BIN)/python -m localstack run --once
+
+.PHONY: down
+down: $(INSTALLED) ## end a running stack, or one left behind
+	@$(BIN)/python -m localstack down
+
+.PHONY: up
+up: $(INSTALLED) ## the same system in containers (needs Docker)
+	@$(BIN)/python -m localstack token > /dev/null
+	@SOCIAL_UID=$$(id -u) SOCIAL_GID=$$(id -g) docker compose up --build
+
+.PHONY: doctor
+doctor: $(INSTALLED) ## can this machine run it, and if not, why
+	@$(BIN)/python -m localstack doctor
+
+.PHONY: smoke
+smoke: $(INSTALLED) ## publish through a running stack and check what is live
+	@$(BIN)/python -m localstack smoke
+
+.PHONY: token
+token: $(INSTALLED) ## print an access token (ROLE=creator TENANT=demo SUB=user_001)
+	@$(BIN)/python -m localstack token --role $(ROLE) --tenant $(TENANT) --sub $(SUB)
+
+.PHONY: rebuild
+rebuild: $(INSTALLED) ## fold the posts' log again from its beginning and compare (REPAIR=1 mends)
+	@$(BIN)/python -m localstack rebuild $(if $(REPAIR),--repair)
+
+##@ Work on it
+
+.PHONY: test
+test: $(INSTALLED) ## all tests, against a real Kafka and store started for them
+	@$(BIN)/python -m pytest
+
+.PHONY: test-fast
+test-fast: $(INSTALLED) ## only the tests that need no Kafka and no store
+	@$(BIN)/python -m pytest -m "not stack"
+
+.PHONY: lint
+lint: $(INSTALLED) ## style, types, and which way imports point
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/lint-imports
+
+.PHONY: bench
+bench: $(INSTALLED) ## measure latency and throughput on this machine
+	@$(BIN)/python bench
+
+.PHONY: install
+install: $(INSTALLED) ## only install what the other commands need
+
+##@ Now and then
+
+.PHONY: store
+store: ## build a faster store than the packaged one (needs cargo, a C compiler and CMake; some minutes)
+	@command -v cargo > /dev/null || { echo "cargo is needed: install Rust, then run this again"; exit 1; }
+	cargo install secantus-mdb --version $(STORE_VERSION) --ignore-rust-version --root $(CACHE)/secantus
+
+.PHONY: lock
+lock: $(INSTALLED) ## renew requirements.lock and each service's own
+	@$(BIN)/uv lock -q
+	@$(BIN)/$(EXPORT) --all-packages --all-groups -o requirements.lock > /dev/null
+	@for service in $(SERVICES); do \
+		$(BIN)/$(EXPORT) --package social-$$service --no-dev -o services/$$service/requirements.lock > /dev/null; \
+	done
+
+.PHONY: lock-kafka
+lock-kafka: $(INSTALLED) ## renew deploy/local/kafka.lock (needs Maven)
+	@$(BIN)/python -m localstack.lock
+
+$(INSTALLED): requirements.lock $(MEMBERS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=/path/to/python3"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { \
+		echo "$(PYTHON) cannot make a virtual environment: install its venv module (Debian, Ubuntu: python3-venv)"; exit 1; }
+	@echo "Installing into .venv, from requirements.lock"
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock 2>&1 | \
+		awk -v all=$$(grep -c '^[A-Za-z0-9]' requirements.lock) -v tty=$$(test -t 1 && echo 1 || echo 0) \
+			'/^Collecting/ { n++; if (tty) printf "\r  %d of %d packages", n, all; else if (n % 25 == 0) print "  " n " of " all " packages"; fflush() } \
+			/^Installing/ { print (tty ? "\n" : "") "  unpacking"; fflush() } \
+			/^ERROR/ || /^ *Expected/ || /^ *Got/'
+	@$(BIN)/uv pip install -q --no-deps --no-build-isolation $(MEMBERS:%=-e %)
+	@touch $@

@@ -1,0 +1,3 @@
+"""The fixtures that start real servers, for the tests of every package."""
+
+pytest_plugins = ["localstack.testing"]

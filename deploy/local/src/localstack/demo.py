@@ -1,0 +1,155 @@
+"""One round trip a person can see: two accounts, one post now, one a few seconds later, and what became of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from contracts.content import Platform
+from contracts.ids import new_id
+from localstack.accounts import AccountNotConnectedError, ConnectedAccount, create_and_connect
+from localstack.keys import Keys
+from localstack.services import is_ready, ready_urls
+from localstack.settings import Settings
+
+API = "/api/v1/creator/social"
+TENANT = "demo"
+_AHEAD = timedelta(seconds=5)
+_PUBLISHED_WITHIN_SECONDS = 60.0
+_ASK_EVERY_SECONDS = 0.1
+
+
+class DemoError(RuntimeError):
+    """The round trip did not end as it should; the message says where and why."""
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    platform: str
+    account_id: str
+    status: str
+    url: str | None = None
+    error: Any = None
+
+
+class Publication(Struct, frozen=True, kw_only=True):
+    publish_id: str
+    status: str
+    platforms: list[Target]
+
+
+class Demo:
+    """Plays the round trip against a running stack through its public HTTP API."""
+
+    def __init__(self, settings: Settings, keys: Keys, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._say = say
+        self.token = keys.token(
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            tenant=TENANT,
+            sub="user_001",
+            roles=["content_manager"],
+        )
+        self._api = httpx.Client(
+            base_url=settings.gateway_url + API,
+            headers={"Authorization": f"Bearer {self.token}"},
+            trust_env=False,
+            timeout=15.0,
+        )
+
+    def run(self) -> list[str]:
+        """Play it and return the account ids it used; raise DemoError if anything is not as promised."""
+        connected = [self._connect("twitter"), self._connect("linkedin")]
+        now = datetime.now(UTC)
+        text = f"Hello from the Social Publishing API, {now:%Y-%m-%d %H:%M:%S.%f} UTC"
+        later = f"Scheduled: {text}"
+        due = now + _AHEAD
+        first = self._publish(text, connected)
+        second = self._publish(later, connected, publish_at=due)
+        self._say(f"{first}: publishing now; {second}: due at {due:%H:%M:%S} UTC")
+        for publish_id, published in ((first, text), (second, later)):
+            self._report(self._until_published(publish_id))
+            for account in connected:
+                self._check_live_once(account, published)
+        return [account.account_id for account in connected]
+
+    def _connect(self, platform: Platform) -> ConnectedAccount:
+        try:
+            account = create_and_connect(self._settings, self._keys, TENANT, platform)
+        except AccountNotConnectedError as failure:
+            raise DemoError(str(failure)) from failure
+        self._say(f"connected {platform} account {account.account_id} (@{account.username})")
+        return account
+
+    def _publish(self, text: str, targets: list[ConnectedAccount], publish_at: datetime | None = None) -> str:
+        body: dict[str, object] = {
+            "content": {"text": text},
+            "platforms": [{"platform": target.platform, "account_id": target.account_id} for target in targets],
+        }
+        if publish_at is not None:
+            body["publish_at"] = publish_at.isoformat()
+        answer = self._call("POST", "/publish", headers={"Idempotency-Key": new_id("demo")}, json=body)
+        return msgspec.json.decode(answer, type=Publication).publish_id
+
+    def _until_published(self, publish_id: str) -> Publication:
+        deadline = time.monotonic() + _PUBLISHED_WITHIN_SECONDS
+        while True:
+            answer = self._call("GET", f"/publish/{publish_id}")
+            publication = msgspec.json.decode(answer, type=Publication)
+            if publication.status == "published":
+                return publication
+            if publication.status in {"failed", "cancelled"} or time.monotonic() > deadline:
+                raise DemoError(f"{publish_id} is {publication.status}: {answer.decode()}")
+            time.sleep(_ASK_EVERY_SECONDS)
+
+    def _report(self, publication: Publication) -> None:
+        for target in publication.platforms:
+            self._say(f"{publication.publish_id}: live on {target.platform}: {target.url}")
+
+    def _check_live_once(self, account: ConnectedAccount, text: str) -> None:
+        """Ask the platform itself, not us."""
+        ledger = httpx.get(
+            f"{self._settings.sandbox_url}/_sandbox/ledger",
+            params={"account": account.platform_user_id},
+            trust_env=False,
+        )
+        posts: list[Mapping[str, Any]] = ledger.raise_for_status().json()["posts"]
+        live = [post for post in posts if post["text"] == text]
+        if len(live) != 1:
+            raise DemoError(f"{account.platform} shows the post {len(live)} times, not once: {text!r}")
+
+    def _call(self, method: str, path: str, **request: Any) -> bytes:
+        try:
+            answer = self._api.request(method, path, **request)
+        except httpx.HTTPError as failure:
+            raise DemoError(f"{method} {path}: {failure!r}") from failure
+        if not answer.is_success:
+            raise DemoError(f"{method} {path} was answered {answer.status_code}: {answer.text}")
+        return answer.content
+
+
+def not_ready(settings: Settings) -> list[str]:
+    """The services of a stack that should be running but do not answer, each with its address."""
+    return [f"{name} ({url})" for name, url in ready_urls(settings).items() if not is_ready(url)]
+
+
+def curl_example(settings: Settings, token: str, account_id: str) -> str:
+    body = msgspec.json.encode(
+        {
+            "content": {"text": "Hello from my terminal"},
+            "platforms": [{"platform": "twitter", "account_id": account_id}],
+        }
+    ).decode()
+    return (
+        f"curl -s {settings.gateway_url}{API}/publish \\\n"
+        f"  -H 'Authorization: Bearer {token}' \\\n"
+        f"  -H 'Idempotency-Key: {new_id('try')}' -H 'Content-Type: application/json' \\\n"
+        f"  -d '{body}'"
+    )

@@ -1,0 +1,1 @@
+"""What every service process needs once: settings, logs, health, store, tracing, fault points, graceful drain."""

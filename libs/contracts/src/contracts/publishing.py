@@ -1,0 +1,29 @@
+"""Jobs: what the posts service asks of the publisher."""
+
+from datetime import datetime
+
+from contracts.content import Content, LivePart, Options, Platform
+from contracts.messages import Command, message
+
+
+@message("publish.requested.v1")
+class PublishRequested(Command, frozen=True, kw_only=True):
+    """Make progress on one target: publish it, resume it, or find out whether it is live.
+
+    The publisher's journal, not this message, says what has been done already; a repeated request is harmless.
+    Requests for one account are handled in the order of this topic.
+    """
+
+    post_id: str
+    tenant_id: str
+    target_id: str
+    attempt: int
+    platform: Platform
+    account_id: str
+    parts: tuple[Content, ...]
+    """What is to be live, in order; overrides of the target are applied already."""
+    options: Options
+    live_parts: tuple[LivePart, ...]
+    due_at: datetime
+    unresolved_since: datetime | None
+    """Since when the outcome has been unknown, if it is."""

@@ -1,0 +1,102 @@
+"""Our facts as others must hear them: jobs for the publisher, and the public `social.*` events. Pure."""
+
+from collections.abc import Iterator
+
+from contracts import topics
+from contracts.ids import sibling
+from contracts.messages import Event
+from contracts.posts import AttemptsDue, Post, PostCreated, PublicationStarted
+from contracts.public_events import PlatformPost, SocialPostFailed, SocialPostPublished
+from contracts.publishing import PublishRequested
+from eventlog.aggregate import FollowUp
+
+
+def publish_requests(event: Event, after: Post) -> Iterator[FollowUp]:
+    """One job for each target that the event hands to the publisher; its id names post, target and attempt."""
+    match event:
+        case PostCreated(publish_now=True, at=at):
+            target_ids, due_at = tuple(target.target_id for target in after.targets), at
+        case PublicationStarted(target_ids=target_ids, due_at=scheduled, at=at):
+            due_at = scheduled or at
+        case AttemptsDue(target_ids=target_ids, at=due_at):
+            pass
+        case _:
+            return
+    for target in after.targets:
+        if target.target_id not in target_ids:
+            continue
+        yield FollowUp(
+            topic=topics.publish_requests(target.platform),
+            key=target.account_id,
+            id=f"{after.post_id}/{target.target_id}/{target.attempt}",
+            tenant_id=after.tenant_id,
+            message=PublishRequested(
+                post_id=after.post_id,
+                tenant_id=after.tenant_id,
+                target_id=target.target_id,
+                attempt=target.attempt,
+                platform=target.platform,
+                account_id=target.account_id,
+                parts=after.parts if target.content is None else (target.content,),
+                options=target.options,
+                live_parts=target.live_parts,
+                due_at=due_at,
+                unresolved_since=target.unresolved_since,
+            ),
+        )
+
+
+def public_events(before: Post | None, event_id: str, after: Post) -> Iterator[FollowUp]:
+    """`social.post_published` or `social.post_failed`, when the post as a whole has come to its end."""
+    if before is None or before.status == after.status:
+        return
+    platforms = tuple(
+        PlatformPost(
+            platform=target.platform,
+            account_id=target.account_id,
+            status=target.status,
+            post_id=target.platform_post_id,
+            url=target.url,
+            published_at=target.published_at,
+            failure=target.failure,
+        )
+        for target in after.targets
+    )
+    publish_id = sibling("pub", after.post_id)
+    if after.status == "published" and after.published_at is not None:
+        yield FollowUp(
+            topic=topics.POST_PUBLISHED,
+            key=after.post_id,
+            id=f"{event_id}:published",
+            tenant_id=after.tenant_id,
+            message=SocialPostPublished(
+                tenant_id=after.tenant_id,
+                post_id=after.post_id,
+                publish_id=publish_id,
+                title=after.title,
+                campaign_id=after.campaign_id,
+                tags=after.tags,
+                published_at=after.published_at,
+                platforms=platforms,
+            ),
+        )
+    if after.status == "failed":
+        first = next(target.failure for target in after.targets if target.failure is not None)
+        yield FollowUp(
+            topic=topics.POST_FAILED,
+            key=after.post_id,
+            id=f"{event_id}:failed",
+            tenant_id=after.tenant_id,
+            message=SocialPostFailed(
+                tenant_id=after.tenant_id,
+                post_id=after.post_id,
+                publish_id=publish_id,
+                title=after.title,
+                campaign_id=after.campaign_id,
+                tags=after.tags,
+                failed_at=after.updated_at,
+                reason=first.code,
+                message=first.message,
+                platforms=platforms,
+            ),
+        )

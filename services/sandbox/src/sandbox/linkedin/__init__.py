@@ -1,0 +1,1 @@
+"""LinkedIn, versioned REST and OAuth."""
