@@ -260,23 +260,27 @@ class AggregateOwner(ConsumerRebalanceListener, Generic[S]):  # type: ignore[mis
             log.warning("commit failed", partition=tp.partition, reason=str(error))
 
     async def _rewind(self, tp: TopicPartition, partition: _Partition) -> None:
-        """Reads again from the first command that is not known to be done."""
-        if partition.released.is_set():
-            return
-        try:
-            position = partition.position
-            if position is None:
-                position = await self._consumer.committed(tp)
-            partition.waiting.clear()
-            if position is None:
-                await self._consumer.seek_to_beginning(tp)
-            else:
+        """Has the first command that is not known to be done delivered again, and all after it."""
+        while not partition.released.is_set():
+            try:
+                position = partition.position
+                if position is None:
+                    position = await self._consumer.committed(tp)
+                if position is None:
+                    position = (await self._consumer.beginning_offsets([tp]))[tp]
+                # From here to the seek nothing may be awaited: what was fetched in between would come before what it
+                # follows, and be committed past it.
+                partition.waiting.clear()
                 self._consumer.seek(tp, position)
-            if partition.paused:
-                partition.paused = False
-                self._consumer.resume(tp)
-        except (KafkaError, IllegalStateError) as error:
-            log.warning("rewinding failed", partition=tp.partition, reason=str(error))
+                if partition.paused:
+                    partition.paused = False
+                    self._consumer.resume(tp)
+            except (KafkaError, IllegalStateError) as error:
+                # Going on from where the queue stands would skip the commands of the failed turn.
+                log.warning("rewinding failed", partition=tp.partition, reason=str(error))
+                await asyncio.sleep(1)
+            else:
+                return
 
     def _unpack(
         self, records: Sequence[ConsumerRecord]

@@ -1,7 +1,7 @@
 """URLs in running text, found as X finds them: the rules of twitter-text 3.1.0 (github.com/twitter/twitter-text).
 
-A URL needs no scheme when its host ends in a known top-level domain. The patterns of twitter-text backtrack for seconds on
-texts such as "a.a.a.…"; the same rules are written here label by label, in time linear in the text.
+A URL needs no scheme when its host ends in a known top-level domain. The patterns of twitter-text backtrack for seconds
+on texts such as "a.a.a.…"; the same rules are written here label by label, in time linear in the text.
 """
 
 import re
@@ -76,7 +76,8 @@ def _find(text: str) -> Iterator[Span]:
             if host_end is None:
                 continue
         tail = _TAIL.match(text, host_end)
-        assert tail is not None, "every part of the pattern is optional"
+        if tail is None:
+            raise AssertionError("every part of the pattern is optional")
         consumed = position = tail.end()
         if not _plausible(text, begin if scheme is None else start, host_end):
             continue
@@ -132,7 +133,9 @@ def _top_level_end(text: str, at: int) -> int | None:
 
 def _plausible(text: str, start: int, end: int) -> bool:
     """Whether every label fits into the Domain Name System."""
-    return all(len(label) <= _LONGEST_LABEL and _encoded(label) <= _LONGEST_LABEL for label in text[start:end].split("."))
+    return all(
+        len(label) <= _LONGEST_LABEL and _encoded(label) <= _LONGEST_LABEL for label in text[start:end].split(".")
+    )
 
 
 def _encoded(label: str) -> int:

@@ -1,7 +1,7 @@
 """How long X takes a text to be: twitter-text configuration v3 (config/v3.json of github.com/twitter/twitter-text).
 
-Over the NFC text: 23 for each URL however long, 2 for each emoji however composed, 1 for each character of the scripts that
-need many (Latin, Greek, Cyrillic, Arabic, …), 2 for each other character.
+Over the NFC text: 23 for each URL however long, 2 for each emoji however composed, 1 for each character of the scripts
+that need many (Latin, Greek, Cyrillic, Arabic, …), 2 for each other character.
 """
 
 import unicodedata
@@ -11,7 +11,7 @@ import emoji
 from platforms.urls import find_urls
 
 _URL_WEIGHT = 23
-_LIGHT = (range(0x0000, 0x1100), range(0x2000, 0x200E), range(0x2010, 0x2020), range(0x2032, 0x2038))
+_LIGHT = (range(0x1100), range(0x2000, 0x200E), range(0x2010, 0x2020), range(0x2032, 0x2038))
 
 _SEQUENCES = (
     {

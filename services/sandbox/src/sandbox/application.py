@@ -40,7 +40,7 @@ class Sandbox:
         if body is None:
             await exchange.answer(Response(413))
             return
-        path = scope["raw_path"].decode("ascii")
+        path = scope["raw_path"].decode("latin-1")
         platform, path = self._locate(path)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         request = Request(
@@ -80,7 +80,7 @@ class Sandbox:
             time=self._world.clock.now(),
             platform=platform.name,
             method=request.method,
-            path=request.path,
+            path=_without_signature(request),
             call=call,
             accounts=accounts,
         )
@@ -152,7 +152,8 @@ class Sandbox:
             case "accept_then_garbage":
                 response = garbage(params.kind)
             case "accept_then_slow":
-                await asyncio.sleep(params.lasting(30.0))
+                if not await exchange.pause(params.lasting(30.0)):
+                    return
             case "slow_body":
                 received.status = response.status
                 await exchange.drip(response, params.lasting(5.0))
@@ -168,6 +169,12 @@ class Sandbox:
         task = asyncio.get_running_loop().create_task(accept())
         self._late.add(task)
         task.add_done_callback(self._late.discard)
+
+
+def _without_signature(request: Request) -> str:
+    """The path as the journal keeps it: whoever knows a pre-signed address may upload to it."""
+    signature = request.path_parameters.get("signature")
+    return request.path if signature is None else request.path.removesuffix(signature)
 
 
 def _handle(route: Route, request: Request) -> Response:

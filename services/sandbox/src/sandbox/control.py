@@ -12,7 +12,7 @@ from sandbox.faults import Fault, NewFault, UnfitFaultError
 from sandbox.ledger import entry
 from sandbox.platforms import NewAccount, Platform, UnfitAccountError
 from sandbox.samples import SAMPLES, UnfitSampleError
-from sandbox.web import RefusedError, Request, Response, Route, Router, as_json
+from sandbox.web import NOT_JSON, RefusedError, Request, Response, Route, Router, as_json
 from sandbox.world import World
 
 T = TypeVar("T")
@@ -133,6 +133,8 @@ class Control:
         platform = self._platform(script.platform)
         if script.call != "*" and script.call not in platform.router.calls:
             return _problem(400, f"{platform.name} has the calls {', '.join(sorted(platform.router.calls))}")
+        if script.fault in platform.foreign_faults:
+            return _problem(400, f"{script.fault} does not happen on {platform.name}")
         try:
             return as_json(201, _shown(self._world.faults.add(script)))
         except UnfitFaultError as error:
@@ -198,7 +200,7 @@ class Control:
 def _decode(request: Request, expected: type[T]) -> T:
     try:
         return msgspec.json.decode(request.body, type=expected)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise RefusedError(_problem(400, str(error))) from error
 
 

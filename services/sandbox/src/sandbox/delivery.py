@@ -55,16 +55,23 @@ class Exchange:
         for start in range(0, len(response.body), size):
             piece = response.body[start : start + size]
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-            await asyncio.sleep(seconds / pieces)
+            if not await self.pause(seconds / pieces):
+                return
         await self._send({"type": "http.response.body", "body": b""})
 
     async def hold(self, seconds: float) -> None:
         """Answer nothing until the client gives up; reset the connection when the time is over first."""
+        if await self.pause(seconds):
+            await self.reset()
+
+    async def pause(self, seconds: float) -> bool:
+        """Let time pass; whether the client is still there afterwards."""
         try:
             async with asyncio.timeout(seconds):
                 await self._until_disconnect()
         except TimeoutError:
-            await self.reset()
+            return True
+        return False
 
     async def reset(self) -> None:
         """Break the connection with a TCP RST before any byte of an answer."""

@@ -65,6 +65,7 @@ class NewFault(msgspec.Struct, forbid_unknown_fields=True):
     Attributes:
         account: a platform user id, or ``*``.
         times: how often it fires; None means for ever.
+        after: how many matching requests it lets pass first.
         probability: the chance that a matching request is struck, drawn from ``seed``.
     """
 
@@ -73,6 +74,7 @@ class NewFault(msgspec.Struct, forbid_unknown_fields=True):
     account: str = "*"
     call: str = "*"
     times: int | None = 1
+    after: int = 0
     probability: float = 1.0
     seed: int = 0
     params: Params = msgspec.field(default_factory=Params)
@@ -84,6 +86,7 @@ class Fault(msgspec.Struct):
     id: str
     script: NewFault
     fired: int = 0
+    passed: int = 0
 
 
 class UnfitFaultError(ValueError):
@@ -132,6 +135,9 @@ class Faults:
                 and (script.times is None or fault.fired < script.times)
                 and (script.probability >= 1 or self._dice[fault.id].random() < script.probability)
             ):
+                if fault.passed < script.after:
+                    fault.passed += 1
+                    continue
                 fault.fired += 1
                 return fault
         return None

@@ -8,7 +8,7 @@ from typing import ClassVar
 import msgspec
 
 from sandbox.accounts import Account, Kind
-from sandbox.faults import Fault
+from sandbox.faults import Fault, FaultName
 from sandbox.tokens import AccessToken, RefreshToken
 from sandbox.web import Request, Response, Route, Router
 
@@ -44,12 +44,14 @@ class Platform(ABC):
         name: as the control API and the ledger write it.
         prefix: where its API lives, e.g. ``/x``.
         roots: paths of the real hosts that are also served without the prefix.
+        foreign_faults: what never happens on this platform.
         settings: its switches; one object for the platform's whole life.
     """
 
     name: ClassVar[str]
     prefix: ClassVar[str]
     roots: ClassVar[tuple[str, ...]]
+    foreign_faults: ClassVar[frozenset[FaultName]] = frozenset()
     router: Router
     settings: msgspec.Struct
 

@@ -14,6 +14,9 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+# What decoding strangers' JSON raises; broken UTF-8 inside a string is not a DecodeError.
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError)
+
 
 class MalformedBodyError(ValueError):
     """The body is not what its content type says."""
@@ -93,7 +96,7 @@ def multipart(body: bytes, boundary: bytes) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for section in sections:
         head, separator, content = section.partition(b"\r\n\r\n")
-        name = re.search(rb'name="([^"]*)"', head)
+        name = re.search(rb'[;\s]name="([^"]*)"', head)
         if not separator or name is None:
             raise MalformedBodyError("a part has no name")
         content_type = re.search(rb"(?i)\r\ncontent-type: *([^\r]+)", head)

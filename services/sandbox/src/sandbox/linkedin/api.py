@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.faults import Fault
+from sandbox.faults import Fault, FaultName
 from sandbox.linkedin.errors import error, no_permission, throttled
 from sandbox.linkedin.identity import Identity
 from sandbox.linkedin.media import Media
@@ -22,7 +22,7 @@ from sandbox.linkedin.state import PLATFORM, Caller, State
 from sandbox.linkedin.statistics import Statistics
 from sandbox.platforms import NewAccount, Platform, UnfitAccountError
 from sandbox.tokens import AccessToken, RefreshToken
-from sandbox.web import RefusedError, Request, Response, Route, Router, as_json
+from sandbox.web import NOT_JSON, RefusedError, Request, Response, Route, Router, as_json
 from sandbox.world import World
 
 CallerHandler = Callable[[Request, Caller], Response]
@@ -53,6 +53,7 @@ class LinkedIn(Platform):
     name: ClassVar[str] = PLATFORM
     prefix: ClassVar[str] = "/linkedin"
     roots: ClassVar[tuple[str, ...]] = ("/rest/", "/v2/", "/oauth/v2/", "/dms-uploads/")
+    foreign_faults: ClassVar[frozenset[FaultName]] = frozenset({"credits_depleted_402"})
 
     settings: LinkedInSettings
 
@@ -69,7 +70,7 @@ class LinkedIn(Platform):
                 Route("GET", "/oauth/v2/authorization", "authorize", oauth.authorize),
                 Route("POST", "/oauth/v2/accessToken", "token", oauth.access_token),
                 Route("POST", "/oauth/v2/introspectToken", "introspect", oauth.introspect),
-                Route("PUT", "/dms-uploads/{asset}/{part}/{signature}", "upload_append", media.put),
+                Route("PUT", "/dms-uploads/{asset}/{part}/{signature}", "upload_append", _traced(self._put)),
                 self._unversioned("GET", "/v2/userinfo", "me", identity.userinfo),
                 self._unversioned("GET", "/v2/me", "me", identity.me),
                 self._versioned("GET", "/rest/me", "me", identity.me),
@@ -182,7 +183,7 @@ class LinkedIn(Platform):
                     return request.query.get("author", "")
                 case _:
                     return ""
-        except msgspec.DecodeError:
+        except NOT_JSON:
             return ""
 
     def _add(self, new: NewAccount, kind: str, urn: str, administrator: str | None) -> Account:
@@ -219,10 +220,21 @@ class LinkedIn(Platform):
 
     def _answer(self, handler: CallerHandler, request: Request, version: str | None) -> Response:
         token = self._authenticated(request)
+        self._spend(token)
+        return handler(request, Caller(token, version))
+
+    def _put(self, request: Request) -> Response:
+        """A file on its way to its upload URL, which need not carry a token."""
+        asset = self._media.addressed(request)
+        if asset is not None:
+            self._spend(asset.token)
+        return self._media.put(request)
+
+    def _spend(self, token: AccessToken) -> None:
+        """Count a call. Raises RefusedError (429) beyond the day's quota."""
         app = token.client_id or "sandbox"
         if not self._quotas.spend(self.settings.rate_limits, token.member, app, self._state.now):
             raise throttled()
-        return handler(request, Caller(token, version))
 
     def _version(self, request: Request) -> str:
         version = request.headers.get("linkedin-version")

@@ -7,6 +7,7 @@ from typing import Literal
 
 from sandbox.inspection import Inspected
 from sandbox.ledger import PublishedMedia
+from sandbox.tokens import AccessToken
 
 AssetKind = Literal["image", "document", "video"]
 Status = Literal["WAITING_UPLOAD", "PROCESSING", "AVAILABLE", "PROCESSING_FAILED"]
@@ -28,6 +29,7 @@ class Asset:
 
     Attributes:
         total_bytes: declared size of a video; None for the others.
+        token: what the upload was initialized with; uploads count against its quotas.
         signature: what makes the upload URLs valid, until ``expires_at``.
         upload_token: to be echoed when a video of several parts is finalized.
         sha256: of the bytes as assembled; empty until the upload is complete.
@@ -36,6 +38,7 @@ class Asset:
     urn: str
     kind: AssetKind
     owner: str
+    token: AccessToken
     signature: str
     expires_at: float
     total_bytes: int | None = None

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from sandbox.linkedin.errors import error, input_error, unpermitted
-from sandbox.web import RefusedError
+from sandbox.web import NOT_JSON, RefusedError
 
 T = TypeVar("T")
 
@@ -149,7 +149,7 @@ def decode(body: bytes, expected: type[T]) -> T:
         return msgspec.json.decode(body, type=expected)
     except msgspec.ValidationError as problem:
         raise _refusal(str(problem)) from problem
-    except msgspec.DecodeError as problem:
+    except NOT_JSON as problem:
         raise error(400, "Unable to parse the request body as JSON", "ILLEGAL_ARGUMENT") from problem
 
 

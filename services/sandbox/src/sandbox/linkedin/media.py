@@ -16,6 +16,8 @@ from sandbox.web import Request, Response, as_json
 _UPLOAD_SCOPES = ("w_member_social", "w_organization_social")
 _SMALLEST_VIDEO = 75 * 1024
 _LARGEST_VIDEO = 500 * 1024 * 1024
+_SHORTEST_VIDEO_SECONDS = 3.0
+_LONGEST_VIDEO_SECONDS = 1_800.0
 _LARGEST_DOCUMENT = 100 * 1024 * 1024
 _MOST_PIXELS = 36_152_320
 _MOST_FRAMES = 250
@@ -47,7 +49,7 @@ class Media:
                 f"fileSizeBytes must be between {_SMALLEST_VIDEO} and {_LARGEST_VIDEO}",
                 "/initializeUploadRequest/fileSizeBytes",
             )
-        asset = self._new(asked.owner, "video", _VIDEO_URL_SECONDS)
+        asset = self._new(asked.owner, caller, "video", _VIDEO_URL_SECONDS)
         asset.total_bytes = asked.file_size_bytes
         asset.upload_token = secrets.token_urlsafe(24) if asset.part_count > 1 else ""
         instructions = []
@@ -69,7 +71,7 @@ class Media:
         return as_json(200, {"value": value})
 
     def put(self, request: Request) -> Response:
-        """Receive a file or a part of one. Images need the bearer, pre-signed video parts do not."""
+        """Receive a file or a part of one. Images and documents need the bearer, pre-signed video parts do not."""
         asset = self.addressed(request)
         if (
             asset is None
@@ -81,8 +83,7 @@ class Media:
             raise error(400, "The asset is already uploaded", "UPDATING_ASSET_FAILED")
         if asset.kind == "video":
             return self._put_part(request, asset)
-        if asset.kind == "image":
-            self._check_uploader(request, asset)
+        self._check_uploader(request, asset)
         inspected = inspect(request.body)
         self._check_file(asset, request.body, inspected)
         too_large = (
@@ -112,8 +113,7 @@ class Media:
         # Parts named out of order are joined out of order, without complaint.
         content = b"".join(part.content for part in parts if part is not None)
         inspected = inspect(content)
-        playable = inspected is not None and inspected.content_type == "video/mp4"
-        self._complete(asset, content, inspected, None if playable else "Unsupported video format")
+        self._complete(asset, content, inspected, _unfit_video(inspected))
         return Response(200)
 
     def image_status(self, request: Request, caller: Caller) -> Response:
@@ -143,7 +143,7 @@ class Media:
             raise bad_query()
         owner = decode(request.body, InitializeUpload).initialize_upload_request.owner
         self._check_owner(owner, caller, kind)
-        asset = self._new(owner, kind, self._state.settings.upload_url_seconds)
+        asset = self._new(owner, caller, kind, self._state.settings.upload_url_seconds)
         value = {
             "uploadUrlExpiresAt": int(asset.expires_at * 1000),
             "uploadUrl": _upload_url(request, asset, 0),
@@ -188,7 +188,7 @@ class Media:
 
     def _put_part(self, request: Request, asset: Asset) -> Response:
         index = request.path_parameters["part"]
-        if not index.isdecimal() or int(index) >= asset.part_count:
+        if index not in map(str, range(asset.part_count)):
             raise error(400, "No such part", "UPDATING_ASSET_FAILED")
         first, last = asset.part_range(int(index))
         if len(request.body) != last - first + 1:
@@ -246,17 +246,27 @@ class Media:
         permission = caller.permission(f"{kind}s", "ACTION-initializeUpload")
         self._state.actor(caller, owner, "/initializeUploadRequest/owner", _UPLOAD_SCOPES, permission)
 
-    def _new(self, owner: str, kind: AssetKind, url_seconds: float) -> Asset:
+    def _new(self, owner: str, caller: Caller, kind: AssetKind, url_seconds: float) -> Asset:
         prefix = {"image": "C4E10AQ", "document": "C4D10AQ", "video": "C5505AQ"}[kind]
         asset = Asset(
             urn=f"urn:li:{kind}:{prefix}{secrets.token_urlsafe(12)}",
             kind=kind,
             owner=owner,
+            token=caller.token,
             signature=secrets.token_urlsafe(24),
             expires_at=self._state.now + url_seconds,
         )
         self._state.assets[asset.urn] = asset
         return asset
+
+
+def _unfit_video(inspected: Inspected | None) -> str | None:
+    """Why a video fails in processing; None when it does not."""
+    if inspected is None or inspected.content_type != "video/mp4" or inspected.duration is None:
+        return "Unsupported video format"
+    if not _SHORTEST_VIDEO_SECONDS <= inspected.duration <= _LONGEST_VIDEO_SECONDS:
+        return "Unsupported video duration"
+    return None
 
 
 def _upload_url(request: Request, asset: Asset, index: int) -> str:

@@ -8,25 +8,23 @@ _DAY = 86_400
 
 
 class Quotas:
-    """Counts every call of a UTC day."""
+    """Counts the calls of a UTC day."""
 
     def __init__(self) -> None:
         self._day = 0
         self._used: dict[tuple[str, str], int] = {}
 
     def spend(self, limits: RateLimits, member: str, app: str, now: float) -> bool:
-        """Count one call; whether it is within both quotas."""
+        """Whether one more call is within both quotas; if so, it is counted."""
         today = int(now) // _DAY
         if today != self._day:
             self._day = today
             self._used.clear()
         if not limits.enabled:
             return True
-        allowed = True
-        for key, limit in ((("member", member), limits.member_day), (("app", app), limits.app_day)):
-            used = self._used.get(key, 0)
-            if used >= limit:
-                allowed = False
-            else:
-                self._used[key] = used + 1
-        return allowed
+        quotas = ((("member", member), limits.member_day), (("app", app), limits.app_day))
+        if any(self._used.get(key, 0) >= limit for key, limit in quotas):
+            return False
+        for key, _ in quotas:
+            self._used[key] = self._used.get(key, 0) + 1
+        return True

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from sandbox.linkedin.errors import error
 from sandbox.web import RefusedError, Request
 
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _PERSON_OR_PAGE = re.compile(r"urn:li:(?:person|organization):[A-Za-z0-9_-]+")
 
 
@@ -46,7 +47,7 @@ def union_parameter(request: Request, name: str) -> tuple[str, str]:
 
 def number_parameter(request: Request, name: str, default: int) -> int:
     value = request.query.get(name, str(default))
-    if not value.isdecimal():
+    if not _NUMBER.fullmatch(value):
         raise bad_query()
     return int(value)
 

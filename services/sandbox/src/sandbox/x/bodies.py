@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from sandbox.web import RefusedError
+from sandbox.web import NOT_JSON, RefusedError
 from sandbox.x.problems import Problems
 
 T = TypeVar("T")
@@ -151,9 +151,9 @@ def decode(body: bytes, expected: type[T], problems: Problems) -> T:
     try:
         return msgspec.json.decode(body, type=expected)
     except msgspec.ValidationError as error:
-        raise _refusal(str(error), body, problems) from error
-    except msgspec.DecodeError as error:
-        raise problems.invalid("Request body must be a JSON object.") from error
+        raise _refusal(str(error), _parsed(body, problems), problems) from error
+    except NOT_JSON as error:
+        raise _malformed(problems) from error
 
 
 def convert(fields: dict[str, object], expected: type[T], problems: Problems) -> T:
@@ -161,10 +161,22 @@ def convert(fields: dict[str, object], expected: type[T], problems: Problems) ->
     try:
         return msgspec.convert(fields, expected, strict=False)
     except msgspec.ValidationError as error:
-        raise _refusal(str(error), b"{}", problems) from error
+        raise _refusal(str(error), fields, problems) from error
 
 
-def _refusal(reason: str, body: bytes, problems: Problems) -> RefusedError:
+def _parsed(body: bytes, problems: Problems) -> object:
+    """What is wrong with the syntax comes before what is wrong with the members."""
+    try:
+        return msgspec.json.decode(body)
+    except NOT_JSON as error:
+        raise _malformed(problems) from error
+
+
+def _malformed(problems: Problems) -> RefusedError:
+    return problems.invalid("Request body must be a JSON object.")
+
+
+def _refusal(reason: str, body: object, problems: Problems) -> RefusedError:
     match = _PLACE.match(reason)
     message, path = (match["message"], match["path"] or "$") if match else (reason, "$")
     if unknown := _UNKNOWN.fullmatch(message):
@@ -176,9 +188,9 @@ def _refusal(reason: str, body: bytes, problems: Problems) -> RefusedError:
     return problems.invalid(text, {path: [_at(path, body)]})
 
 
-def _at(path: str, body: bytes) -> str:
+def _at(path: str, body: object) -> str:
     """The JSON at a path like ``$.media.media_ids[0]``, for the echo in the error."""
-    value: object = msgspec.json.decode(body)
+    value = body
     for step in re.findall(r"\w+", path):
         if isinstance(value, dict):
             value = value.get(step)

@@ -23,7 +23,7 @@ class RateWindows:
         self._windows: dict[tuple[str, str, str], _Window] = {}
 
     def spend(self, limits: RateLimits, call: str, user: str, app: str, now: float) -> tuple[bool, dict[str, str]]:
-        """Count one request: whether it is allowed, and the headers that its answer carries."""
+        """Whether one more request is allowed, and the headers that its answer carries. Only if so, it is counted."""
         limit = limits.calls.get(call)
         if limit is None:
             return True, {}
@@ -32,23 +32,24 @@ class RateWindows:
             ("x-user-limit-24hour", user, limit.user_day, _DAY),
             ("x-app-limit-24hour", app, limit.app_day, _DAY),
         )
-        allowed = True
+        windows = [
+            (name, ceiling, self._window(limits, (name, call, subject), now, seconds))
+            for name, subject, ceiling, seconds in budgets
+            if ceiling is not None
+        ]
+        allowed = not limits.enabled or all(window.used < ceiling for _, ceiling, window in windows)
         headers: dict[str, str] = {}
-        for name, subject, ceiling, seconds in budgets:
-            if ceiling is None:
-                continue
-            if not limits.enabled:
-                headers.update(rate_headers(name, ceiling, ceiling, now + seconds))
-                continue
-            window = self._windows.get((name, call, subject))
-            if window is None or window.resets_at <= now:
-                window = self._windows[name, call, subject] = _Window(now + seconds)
-            if window.used >= ceiling:
-                allowed = False
-            else:
+        for name, ceiling, window in windows:
+            if limits.enabled and allowed:
                 window.used += 1
-            headers.update(rate_headers(name, ceiling, ceiling - window.used, window.resets_at))
+            headers |= rate_headers(name, ceiling, ceiling - window.used, window.resets_at)
         return allowed, headers
+
+    def _window(self, limits: RateLimits, key: tuple[str, str, str], now: float, seconds: float) -> _Window:
+        window = self._windows.get(key)
+        if window is None or window.resets_at <= now or not limits.enabled:
+            window = self._windows[key] = _Window(now + seconds)
+        return window
 
 
 def rate_headers(name: str, limit: int, remaining: int, resets_at: float) -> dict[str, str]:

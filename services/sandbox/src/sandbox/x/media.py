@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from sandbox.accounts import Account
 from sandbox.inspection import inspect
@@ -11,6 +12,7 @@ from sandbox.x import bodies
 from sandbox.x.state import PLATFORM, State
 from sandbox.x.uploads import KEPT_AFTER_FINALIZE, KEPT_BEFORE_FINALIZE, POSTABLE_CATEGORIES, File, Upload
 
+_SEGMENT_INDEX = re.compile("[0-9]{1,3}")
 _METADATA_PRICE = 0.005
 _INVALID_MEDIA = "Unsupported video format"
 
@@ -218,7 +220,7 @@ class Media:
 
     def _segment_index(self, part: Part | None) -> int:
         text = part.text if part else ""
-        if not text.isdecimal() or int(text) > 999:
+        if not _SEGMENT_INDEX.fullmatch(text):
             raise self._state.problems.invalid(
                 "$.segment_index: must be an integer from 0 to 999", {"$.segment_index": [text]}
             )

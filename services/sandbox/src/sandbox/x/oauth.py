@@ -9,7 +9,6 @@ import base64
 import binascii
 import hmac
 from collections.abc import Mapping
-from urllib.parse import unquote_plus
 
 from sandbox.consent import chosen_account, error_page, redirect
 from sandbox.tokens import Client, verifier_matches
@@ -133,7 +132,7 @@ def _basic(request: Request) -> tuple[str, str] | None:
         client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return unquote_plus(client_id), unquote_plus(secret)
+    return client_id, secret
 
 
 def _required(form: Mapping[str, str], name: str) -> str:

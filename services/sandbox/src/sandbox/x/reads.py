@@ -20,6 +20,7 @@ _PRIVATE_METRICS_SECONDS = 30 * 86_400
 
 _PAGING = ("since_id", "until_id", "start_time", "end_time", "max_results", "pagination_token")
 _ID = re.compile(r"[0-9]{1,19}")
+_SMALL_NUMBER = re.compile(r"[0-9]{1,3}")
 
 
 class Reads:
@@ -259,7 +260,7 @@ class Reads:
 
     def _page_size(self, request: Request) -> int:
         value = request.query.get("max_results", "10")
-        if not value.isdecimal() or not 5 <= int(value) <= 100:
+        if not _SMALL_NUMBER.fullmatch(value) or not 5 <= int(value) <= 100:
             raise self._state.problems.invalid(
                 f"The `max_results` query parameter value [{value}] is not between 5 and 100",
                 {"max_results": [value]},

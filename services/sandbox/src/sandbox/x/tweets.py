@@ -154,7 +154,7 @@ def shown_user(account: Account, wanted: Wanted, posts: int) -> Json:
             "following_count": 0,
             "listed_count": 0,
             "like_count": 0,
-            "media_count": 0,
+            **({"media_count": 0} if wanted.spelling.renamed else {}),
             **wanted.spelling.named("tweet_count", "post_count", posts),
         },
     }

@@ -1,0 +1,72 @@
+"""How fast the posts service works off a backlog, beside a loop that only consumes, appends and commits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import bare
+from figures import Figure
+from system import TENANT, System
+
+from contracts.content import Content
+from contracts.ids import new_id
+from contracts.posts import CreatePost
+from contracts.topics import POSTS_COMMANDS
+from eventlog.sending import CommandSender
+
+
+async def measure(system: System, count: int) -> Sequence[Figure]:
+    group = f"posts: a backlog of {count:,} commands"
+    posts = system.stack.process("posts")
+    posts.stop()
+    before = await system.records("posts.events")
+    await _send(system, count)
+    posts.spawn()
+    first = await _grown(system, before + 1)
+    last = await _grown(system, before + count)
+    ours = (last[1] - first[1]) / (last[0] - first[0])
+    posts.wait_ready()
+    loop = await bare.consume_and_append(system.bootstrap, POSTS_COMMANDS, "social.mention_received", count)
+    return [
+        Figure(group=group, name="consume, append, commit and nothing else", value=loop, unit="/s"),
+        Figure(
+            group=group,
+            name="decided, appended, projected, answered",
+            value=ours,
+            unit="/s",
+            ratio=ours / loop,
+            to="that loop",
+        ),
+    ]
+
+
+async def _send(system: System, count: int) -> None:
+    sender = await CommandSender.connect(system.bootstrap, source="bench")
+
+    async def one() -> None:
+        post_id = new_id("post")
+        command = CreatePost(
+            post_id=post_id,
+            kind="post",
+            tenant_id=TENANT,
+            actor="bench",
+            issued_at=datetime.now(UTC),
+            title="Product Launch Announcement",
+            parts=(Content(text="Big news coming tomorrow! Stay tuned.", hashtags=("launch",)),),
+            platforms=("twitter", "linkedin"),
+        )
+        await sender.send(POSTS_COMMANDS, post_id, command, command_id=new_id("cmd"), tenant_id=TENANT, timeout=60)
+
+    for _ in range(count // 500):
+        await asyncio.gather(*(one() for _ in range(500)))
+    await sender.close()
+
+
+async def _grown(system: System, count: int) -> tuple[float, int]:
+    """When the log was seen to hold at least so many events, and how many it held."""
+    while (there := await system.records("posts.events")) < count:
+        await asyncio.sleep(0.02)
+    return time.perf_counter(), there

@@ -1,0 +1,134 @@
+"""Work under way while processes die, and the account of what became of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.ids import new_id
+
+
+class Load:
+    """Publications of every kind, each recognisable on the platforms by its mark."""
+
+    def __init__(self, client: Any, sandbox: Any, accounts: tuple[Any, ...], eventually: Callable[..., Any]) -> None:
+        self._client = client
+        self._sandbox = sandbox
+        self._accounts = accounts
+        self._eventually = eventually
+        self._expected: dict[str, list[str]] = {}
+        self._cancelled: set[str] = set()
+        self._post_ids: list[str] = []
+        self._offering: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    def start(self, rounds: int = 1) -> None:
+        """Offers twelve publications a round, in the background."""
+
+        def offer() -> None:
+            try:
+                for _ in range(rounds):
+                    self._offer()
+            except BaseException as failure:
+                self._failure = failure
+
+        self._offering = threading.Thread(target=offer)
+        self._offering.start()
+
+    def offered(self) -> None:
+        """Waits until all are accepted."""
+        assert self._offering is not None
+        self._offering.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def verify(self) -> None:
+        """Everything ends as published; each mark is live exactly once on each account, the cancelled ones nowhere."""
+        self.offered()
+        for post_id in self._post_ids:
+            self._client.settled(post_id, "published", seconds=120)
+        for account in self._accounts:
+            live = [post["text"] for post in self._sandbox.live(account)]
+            for mark, texts in self._expected.items():
+                elsewhere = len(texts) > 1 and account.platform != "twitter"
+                wanted = [] if mark in self._cancelled or elsewhere else texts
+                assert [text for text in live if mark in text] == wanted, (account.platform, mark)
+
+    def _offer(self) -> None:
+        targets = [{"platform": account.platform, "account_id": account.id} for account in self._accounts]
+        now = datetime.now(UTC)
+        for _ in range(4):
+            self._publish({"platforms": targets})
+            self._publish({"platforms": targets, "publish_at": (now + timedelta(seconds=1)).isoformat()})
+        for _ in range(3):
+            self._publish_and_cancel({"platforms": targets, "publish_at": (now + timedelta(minutes=5)).isoformat()})
+        self._thread()
+
+    def _publish(self, body: Any) -> None:
+        mark = new_id("mark")
+        answer = self._insist("POST", "/publish", {"content": {"text": f"once {mark}"}, **body})
+        self._expected[mark] = [f"once {mark}"]
+        self._post_ids.append(answer["post_id"])
+
+    def _publish_and_cancel(self, body: Any) -> None:
+        self._publish(body)
+        self._insist("POST", f"/posts/{self._post_ids.pop()}/cancel", None)
+        self._cancelled.add(list(self._expected)[-1])
+
+    def _thread(self) -> None:
+        mark = new_id("mark")
+        parts = [f"part {number} {mark}" for number in range(3)]
+        account = self._accounts[0]
+        body = {"platform": "twitter", "account_id": account.id, "posts": [{"text": part} for part in parts]}
+        thread_id = self._insist("POST", "/threads", body)["thread_id"]
+        self._expected[mark] = parts
+        self._post_ids.append(self._read(f"/threads/{thread_id}")["post_id"])
+
+    def _insist(self, method: str, path: str, body: Any) -> Any:
+        """The final answer, however long the outage: repeating with the same key is what clients are told to do."""
+        key = new_id("key")
+
+        def answered() -> Any:
+            answer = self._client.request(method, path, body, key=key)
+            if answer.status_code in (200, 201):
+                return answer.json()
+            # 202: no verdict yet. 404: the store does not show the post yet. 409: our own earlier try is under way.
+            assert answer.status_code in (202, 404, 409, 503), answer.text
+            return None
+
+        return self._eventually(answered, seconds=120, what=f"{method} {path}")
+
+    def _read(self, path: str) -> Any:
+        def answered() -> Any:
+            answer = self._client.request("GET", path)
+            return answer.json() if answer.status_code == 200 else None
+
+        return self._eventually(answered, what=f"GET {path}")
+
+
+@pytest.fixture
+def load(client: Any, sandbox: Any, twitter: Any, linkedin: Any, eventually: Any) -> Load:
+    return Load(client, sandbox, (twitter, linkedin), eventually)
+
+
+@pytest.fixture
+def with_fault_points() -> Any:
+    """Runs a process with fault points inside; from its next start it is without them."""
+
+    @contextmanager
+    def with_fault_points(process: Any, script: str) -> Iterator[None]:
+        process.environment["FAULT_POINTS"] = script
+        process.restart()
+        del process.environment["FAULT_POINTS"]
+        try:
+            yield
+        finally:
+            process.resume()
+            process.restart()
+
+    return with_fault_points
