@@ -1,3 +1,5 @@
+# ruff: noqa: DTZ001, DTZ901 (times of day without a zone are the matter here)
+
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from itertools import pairwise
@@ -25,13 +27,14 @@ def transitions(zone: ZoneInfo) -> list[tuple[datetime, timedelta, timedelta]]:
     found = []
     weeks = [FROM + timedelta(weeks=n) for n in range((UNTIL - FROM) // timedelta(weeks=1) + 1)]
     offsets = [offset_at(zone, week) for week in weeks]
-    for (low, high), (before, after) in zip(pairwise(weeks), pairwise(offsets), strict=True):
+    for week, (before, after) in zip(weeks, pairwise(offsets), strict=False):
         if before == after:
             continue
-        while high - low > timedelta(seconds=1):
-            middle = (low + (high - low) / 2).replace(microsecond=0)
-            low, high = (middle, high) if offset_at(zone, middle) == before else (low, middle)
-        found.append((high, before, after))
+        low, high = 0, 7 * 24 * 3600
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset_at(zone, week + timedelta(seconds=middle)) == before else (low, middle)
+        found.append((week + timedelta(seconds=high), before, after))
     return found
 
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import asyncio
+import inspect
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
 from msgspec import Struct
 from msgspec.structs import replace
+from pymongo.asynchronous.database import AsyncDatabase
 
+from chassis import store
 from contracts.messages import Command, Event, message
+from contracts.topics import GATEWAY_REPLIES, TopicSpec, dead_letters
 from contracts.verdicts import Refusal
 from contracts.wire import Envelope
 from eventlog.aggregate import Decision, FollowUp, NotFound
+from eventlog.kafka import partition_count
 from eventlog.memory import MemoryDocuments, MemoryLog
 from eventlog.partition import PartitionOwner
 from eventlog.ports import ReceivedCommand
+from eventlog.provision import provision
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -222,3 +232,79 @@ def new_owner(
 def later() -> Callable[[float], datetime]:
     """That many seconds after the toy's now."""
     return lambda seconds: NOW + timedelta(seconds=seconds)
+
+
+# --- the real thing -----------------------------------------------------------------------------------
+
+PARTITIONS = 4
+
+
+def _topic(name: str, partitions: int = PARTITIONS, **config: str) -> TopicSpec:
+    return TopicSpec(name=name, partitions=partitions, config=config, key="", description="", messages=())
+
+
+@pytest.fixture
+async def kafka_aggregate(kafka_bootstrap: str) -> TallyAggregate:
+    """An aggregate with topics of its own on the real Kafka."""
+    aggregate = TallyAggregate(f"tallies_{uuid.uuid4().hex[:8]}")
+    topics = [
+        _topic(aggregate.commands_topic, **{"message.timestamp.type": "LogAppendTime"}),
+        _topic(aggregate.events_topic),
+        _topic(aggregate.news_topic),
+        _topic(dead_letters(aggregate.commands_topic)),
+    ]
+    if await partition_count(kafka_bootstrap, GATEWAY_REPLIES) == 0:
+        topics.append(_topic(GATEWAY_REPLIES, partitions=8))
+    await provision(kafka_bootstrap, topics)
+    return aggregate
+
+
+@pytest.fixture
+async def database(mongodb_uri: str) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
+    """A database of its own on the real store."""
+    client = store.connect(mongodb_uri)
+    name = f"eventlog_{uuid.uuid4().hex[:8]}"
+    yield store.database(client, name)
+    await client.drop_database(name)
+    await client.close()
+
+
+@pytest.fixture
+async def read_topic(kafka_bootstrap: str) -> Callable[[str], Awaitable[list[ConsumerRecord]]]:
+    """Every record of a topic, by partition and offset."""
+
+    async def read_topic(topic: str) -> list[ConsumerRecord]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=kafka_bootstrap, group_id=None, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            partitions = range(await partition_count(kafka_bootstrap, topic))
+            assigned = [TopicPartition(topic, number) for number in partitions]
+            consumer.assign(assigned)
+            ends = await consumer.end_offsets(assigned)
+            records: list[ConsumerRecord] = []
+            while len(records) < sum(ends.values()):
+                for found in (await consumer.getmany(timeout_ms=500)).values():
+                    records += found
+        finally:
+            await consumer.stop()
+        return sorted(records, key=lambda record: (record.partition, record.offset))
+
+    return read_topic
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[None]]:
+    """`await eventually(condition)`: until it is true. Fails after 30 s."""
+
+    async def eventually(condition: Callable[[], Any], what: str = "the condition") -> None:
+        try:
+            async with asyncio.timeout(30):
+                while True:
+                    answer = condition()
+                    if await answer if inspect.isawaitable(answer) else answer:
+                        return
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            pytest.fail(f"{what} did not come true")
+
+    return eventually

@@ -336,6 +336,7 @@ def dead_letter(record: ConsumerRecord, reason: str) -> Outgoing:
         topic=dead_letters(record.topic),
         key=None,
         headers=(*((name, value or b"") for name, value in record.headers), *origin),
-        value=record.value,
+        # Without a key a producer takes no tombstone; the reason says that it was one.
+        value=record.value or b"",
         partition=record.partition,
     )

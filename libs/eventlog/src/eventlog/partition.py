@@ -113,6 +113,7 @@ class PartitionOwner(Generic[S]):
         while self._end < end:
             await self._fold_some(end)
             await self.settle()
+            self._forget_surplus()
         await self._save_checkpoint()
 
     async def _fold_some(self, end: int) -> Sequence[Accepted[S]]:
@@ -162,6 +163,8 @@ class PartitionOwner(Generic[S]):
         `position` is the offset after the last of the commands. Raises whatever the ports raise; nothing is lost then,
         but see the class.
         """
+        # Here and not in `settle`: between the loading of an aggregate and its use nothing may be forgotten.
+        self._forget_surplus()
         pending: Sequence[ReceivedCommand] = [*commands, *await self._due_commands(now)]
         while pending:
             pending = await self._attempt(pending, now)
@@ -185,7 +188,6 @@ class PartitionOwner(Generic[S]):
         for turn in turns:
             self._unsettled.popleft()
             self._settled_end = turn.end
-        self._forget_surplus()
         if time.monotonic() - self._checkpointed_at >= CHECKPOINT_EVERY:
             await self._save_checkpoint()
         return max((turn.position for turn in turns if turn.position is not None), default=None)
@@ -390,13 +392,15 @@ class PartitionOwner(Generic[S]):
 
     async def _refill(self, now: datetime) -> None:
         """Loads the near-term schedule anew: what lies in the documents, and what is on its way there."""
+        # Collected before the documents are asked: what is settled meanwhile is in one of the two, or in both.
+        on_its_way = [item.after for turn in self._unsettled for item in turn.accepted]
+        found = await self._documents.due(self.partition, now + HORIZON, REFILL_LIMIT)
         self._refill_at = now
-        self._due = list(await self._documents.due(self.partition, now + HORIZON, REFILL_LIMIT))
-        self._more_due = len(self._due) == REFILL_LIMIT
+        self._due = list(found)
+        self._more_due = len(found) == REFILL_LIMIT
         heapq.heapify(self._due)
-        for turn in self._unsettled:
-            for item in turn.accepted:
-                self._note_due(item.after.aggregate_id, self._aggregate.due_at(item.after.state))
+        for stored in on_its_way:
+            self._note_due(stored.aggregate_id, self._aggregate.due_at(stored.state))
 
     async def _due_commands(self, now: datetime) -> list[ReceivedCommand]:
         if now >= self._refill_at + REFILL_EVERY or (self._more_due and not self._due):

@@ -182,8 +182,8 @@ class TokenVerifier:
 
     async def verify(self, token: str) -> Principal:
         """Raises InvalidTokenError, or KeysUnavailableError while there are no keys at all."""
-        if len(token) > MAX_TOKEN:
-            raise InvalidTokenError("too long")
+        if len(token) > MAX_TOKEN or not token.isascii():
+            raise InvalidTokenError("too long, or not ASCII")
         digest = hashlib.sha256(token.encode()).digest()
         remembered = self._remembered.get(digest)
         if remembered is not None and self._now() < remembered[1]:

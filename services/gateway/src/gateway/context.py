@@ -27,6 +27,8 @@ class RequestContext(Struct, kw_only=True):
     traceparent: str
     principal: Principal | None = None
     """None on public routes."""
+    body: bytes = b""
+    """Of the request, read by the middleware within its bounds."""
 
     @property
     def trace_id(self) -> str:

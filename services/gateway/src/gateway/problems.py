@@ -81,7 +81,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "keys_unavailable": Kind(503, "Tokens cannot be checked now", "Repeat after Retry-After.", True),
         "overloaded": Kind(503, "Too many requests in progress", "Repeat after Retry-After.", True),
         "expired": Kind(
-            503, "The command came too late to be obeyed", "Nothing was done. Repeat with the same Idempotency-Key.", True
+            503,
+            "The command came too late to be obeyed",
+            "Nothing was done. Repeat with the same Idempotency-Key.",
+            True,
         ),
     }
 )

@@ -214,6 +214,11 @@ def _report(post: Post, command: ReportOutcome) -> Decision:
         return None
     outcome = command.outcome
     if isinstance(outcome, Published):
+        if not outcome.parts:
+            return _refused("invalid_outcome", "What is published has at least one part.", post)
+        if target.attempt == 0:
+            # Chosen anew since the attempt that is told of: whether that one is live, the publisher will find out.
+            return _refused("invalid_outcome", "This target has not been handed to the publisher.", post)
         # That something is live is true whichever attempt says so.
         first = outcome.parts[0]
         if target.status == "published":

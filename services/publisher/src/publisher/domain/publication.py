@@ -165,9 +165,10 @@ class Publication(Struct, frozen=True, kw_only=True, rename={"publication_id": "
 
 
 class LeasedElsewhereError(Exception):
-    """Another process is preparing this target, or was a moment ago."""
+    """Another process is preparing this target, or was a moment ago. `until`: the end of its lease."""
 
     def __init__(self, until: datetime) -> None:
+        self.until = until
         super().__init__(f"another process holds the lease until {until.isoformat()}")
 
 
@@ -375,6 +376,14 @@ def uploaded(entry: Publication, upload: Upload, content: Content, now: datetime
     return _with_part(entry, upload.part, replace(part, step="armed" if complete else "preparing"))
 
 
+def wait_for_media(entry: Publication, k: int, upload: Upload, now: datetime, policy: Policy) -> Publication:
+    """Ends the attempt until the platform should have processed the upload."""
+    failure = Failure(
+        code="media_processing", message=f"The platform is still processing the {upload.type}.", retryable=True
+    )
+    return set_back(entry, k, Postponed(upload.check_at or now, failure), now, policy)
+
+
 def set_back(entry: Publication, k: int, setback: Setback, now: datetime, policy: Policy) -> Publication:
     """A part that is certainly not live, after a step that did not succeed: ends the attempt."""
     part = entry.parts[k]
@@ -446,6 +455,17 @@ def may_call(entry: Publication, k: int, now: datetime, policy: Policy) -> bool:
     A process that was frozen between its record and its call must not make it.
     """
     return now <= entry.parts[k].sends[-1].at + timedelta(seconds=policy.fence / 2)
+
+
+def too_late() -> Answer:
+    """The process was halted between its record and its call, which was therefore not made."""
+    failure = Failure(code="platform_unreachable", message="The publisher was halted before it could send the post.")
+    return Retry("unreachable", failure)
+
+
+def no_answer() -> Answer:
+    failure = Failure(code="outcome_unknown", message="The platform did not answer in time.")
+    return Ambiguous(failure)
 
 
 def answered(

@@ -1,0 +1,215 @@
+"""The wiring diagram of the gateway."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+import uvicorn
+from litestar.types import ASGIApp
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+
+from chassis import logs, store
+from chassis.health import Health, QuietServer
+from chassis.process import run_together
+from contracts.ids import new_id
+from eventlog.history import HistoryReader
+from eventlog.replies import Replies
+from eventlog.sending import CommandSender
+from gateway.app import create_app
+from gateway.auth import KeysFile, KeysUnavailableError, KeysUrl, TokenVerifier
+from gateway.calls import Gateway
+from gateway.dispatch import Dispatcher
+from gateway.idempotency import Idempotency, MongoRecords
+from gateway.protocol import BoundedHttp
+from gateway.repository import MongoRepository
+from gateway.settings import Settings
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+PING_EVERY = 2.0
+KEYS_EVERY = 300.0
+"""Seconds between two readings of the issuer's keys, so that withdrawn ones go."""
+KEYS_RETRY = 2.0
+
+
+class StoreProbe:
+    """Whether the store answers; prepares its indexes the first time it does."""
+
+    def __init__(self, database: AsyncDatabase[store.Document], prepare: Callable[[], Awaitable[None]]) -> None:
+        self._database = database
+        self._prepare = prepare
+        self._wrong: str | None = "the store has not answered yet"
+
+    def healthy(self) -> str | None:
+        return self._wrong
+
+    async def run(self, stop: asyncio.Event) -> None:
+        prepared = False
+        while not stop.is_set():
+            try:
+                if prepared:
+                    await self._database.command("ping")
+                else:
+                    await self._prepare()
+                    prepared = True
+                self._wrong = None
+            except PyMongoError as error:
+                self._wrong = f"the store does not answer: {type(error).__name__}"
+            await _pause(PING_EVERY, stop)
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    logs.configure("gateway", settings.log_level)
+    client = store.connect(settings.mongodb_uri)
+    database = store.database(client, settings.mongodb_database)
+    repository, records = MongoRepository(database), MongoRecords(database)
+
+    async def prepare() -> None:
+        await repository.ensure_indexes()
+        await records.ensure_indexes()
+
+    probe = StoreProbe(database, prepare)
+    health = Health()
+    health.add("store", probe.healthy)
+    try:
+        await run_together(
+            stop,
+            health.serve(settings.health_host, settings.health_port, stop),
+            probe.run(stop),
+            _serve_http(settings, repository, records, health, stop),
+        )
+    finally:
+        await client.close()
+
+
+async def _serve_http(
+    settings: Settings, repository: MongoRepository, records: MongoRecords, health: Health, stop: asyncio.Event
+) -> None:
+    verifier = TokenVerifier(
+        KeysFile(settings.jwt_keys_file) if settings.jwt_keys_file else KeysUrl(str(settings.jwt_jwks_url)),
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+    )
+    health.add("keys", verifier.healthy)
+    log_is_reached = asyncio.Event()
+    health.add("log", lambda: None if log_is_reached.is_set() else "Kafka has not answered yet")
+    # Two gateways on one machine must not take each other's name: it chooses where verdicts arrive.
+    instance = f"gateway/{socket.gethostname()}/{os.getpid()}/{new_id('run')}"
+    sender = await _unless(stop, CommandSender.connect(settings.kafka_bootstrap, source=instance))
+    if sender is None:
+        return
+    replies = history = None
+    try:
+        replies = await _unless(stop, Replies.connect(settings.kafka_bootstrap, instance=instance))
+        history = await _unless(stop, HistoryReader.connect(settings.kafka_bootstrap))
+        if replies is None or history is None:
+            return
+        health.add("sender", lambda: None if sender.reachable() else "Kafka cannot be reached")
+        health.add("replies", lambda: None if replies.alive() else "verdicts are not being read")
+        log_is_reached.set()
+        gateway = Gateway(
+            dispatcher=Dispatcher(
+                sender,
+                replies,
+                verdict_timeout=settings.verdict_timeout,
+                max_in_flight=settings.max_in_flight,
+                now=_now,
+            ),
+            repository=repository,
+            idempotency=Idempotency(records),
+            history=history,
+            now=_now,
+        )
+        app = create_app(gateway, verifier=verifier, settings=settings)
+        keys = asyncio.create_task(_keep_keys(verifier, stop))
+        try:
+            await listen(app, settings, stop)
+            stop.set()
+        finally:
+            await keys
+    finally:
+        for part in (history, replies, sender):
+            if part is not None:
+                await part.close()
+
+
+class _Server(QuietServer):
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[tuple[str, int]], None] | None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._on_ready is not None:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._on_ready((host, port))
+
+
+async def listen(
+    app: ASGIApp,
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    on_ready: Callable[[tuple[str, int]], None] | None = None,
+) -> None:
+    """Serves until `stop`, then finishes the requests in progress. `on_ready` learns the host and port."""
+    config = uvicorn.Config(
+        app,
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        interface="asgi3",
+        http=BoundedHttp,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.drain_timeout,
+    )
+    server = _Server(config, on_ready)
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving
+
+
+async def _keep_keys(verifier: TokenVerifier, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await verifier.load()
+        except KeysUnavailableError as error:
+            log.warning("the issuer's keys cannot be read", reason=str(error))
+        await _pause(KEYS_EVERY if verifier.healthy() is None else KEYS_RETRY, stop)
+
+
+async def _unless(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
+    """The result of `work`, or None when `stop` comes first."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        working.cancel()
+        stopping.cancel()
+
+
+async def _pause(seconds: float, stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,79 @@
+"""Who may do what: every role on every route, and no route without a rule."""
+
+from typing import Any
+
+import pytest
+
+from gateway import openapi, policy
+from gateway.policy import BASE, POLICY, PUBLIC, ROLES, RouteTable, UnguardedRouteError, check_complete
+
+GUARDED = [(method, path) for (method, path), roles in POLICY.items() if roles != PUBLIC]
+
+
+def concrete(path: str) -> str:
+    for name in ("post_id", "publish_id", "thread_id", "command_id", "asset"):
+        path = path.replace(f"{{{name}}}", "x")
+    return path
+
+
+def test_the_roles_are_those_of_the_contract() -> None:
+    assert ROLES == (
+        "creator",
+        "content_manager",
+        "manager",
+        "tenant_admin",
+        "platform_admin",
+        "system_admin",
+        "super_admin",
+    )
+
+
+def test_only_documentation_and_liveness_are_public() -> None:
+    public = {path for (_, path), roles in POLICY.items() if roles == PUBLIC}
+    assert public == {"/docs", "/docs/{asset}", "/openapi.json", "/livez"}
+
+
+def test_a_route_without_a_policy_cannot_start() -> None:
+    with pytest.raises(UnguardedRouteError):
+        check_complete({*POLICY, ("GET", "/secret")})
+    with pytest.raises(UnguardedRouteError):
+        check_complete(set(POLICY) - {("GET", "/livez")})
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+async def test_each_role_gets_past_the_policy_exactly_where_it_is_named(world: Any, method: str, path: str) -> None:
+    for role in (*ROLES, "viewer", "Creator", ""):
+        async with world.client(roles=[role], sub=f"user-{role}") as api:
+            answer = await api.request(method, f"http://gateway{concrete(path)}")
+        allowed = role in POLICY[method, path]
+        assert (answer.status_code == 403) != allowed, (role, answer.text)
+        if not allowed:
+            assert answer.json()["code"] == "forbidden_role"
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+async def test_without_a_token_nothing_guarded_answers(world: Any, method: str, path: str) -> None:
+    async with world.client() as api:
+        del api.headers["authorization"]
+        answer = await api.request(method, f"http://gateway{concrete(path)}")
+    assert answer.status_code == 401
+
+
+async def test_the_public_ones_need_no_token(world: Any) -> None:
+    async with world.client() as api:
+        del api.headers["authorization"]
+        for path in ("/docs", "/docs/docs.js", "/openapi.json", "/livez"):
+            assert (await api.get(f"http://gateway{path}")).status_code == 200
+
+
+def test_literal_segments_win_over_parameters() -> None:
+    table = RouteTable()
+    assert table.find(f"{BASE}/posts/validate").template == f"{BASE}/posts/validate"
+    assert table.find(f"{BASE}/posts/validate/history").template == f"{BASE}/posts/{{post_id}}/history"
+    for nothing in ("", "/", BASE, f"{BASE}/posts/", f"{BASE}//posts", f"{BASE}/posts/a/b", "/docs/a/b"):
+        assert table.find(nothing) is None
+
+
+def test_every_guarded_route_is_documented() -> None:
+    assert {(operation.method, operation.path) for operation in openapi.OPERATIONS} == set(GUARDED)
+    assert policy.BASE == "/api/v1/creator/social"

@@ -1,0 +1,419 @@
+"""Making progress on one target: the loop between the journal and a platform.
+
+Every decision is in `domain.publication`; here are the order of writes and calls, and nothing else. What went out
+before a crash is in the journal; what the posts service has not been told is told again.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+import httpx
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+from prometheus_client import Counter, Histogram
+
+from chassis import tracing
+from chassis.faultpoints import reached
+from contracts.accounts import Account, DisconnectAccount
+from contracts.content import Failure
+from contracts.ids import derived_id
+from contracts.messages import Command
+from contracts.posts import Published, ReportOutcome
+from contracts.publishing import PublishRequested
+from contracts.topics import ACCOUNTS_COMMANDS, POSTS_COMMANDS
+from eventlog.jobs import Job
+from publisher.domain import publication
+from publisher.domain.answers import UNREADABLE, Answer, Finding, Refused, SetbackError
+from publisher.domain.publication import (
+    Finished,
+    LeasedElsewhereError,
+    LookUp,
+    Prepare,
+    Publication,
+    Report,
+    Resend,
+    SendPart,
+    Skip,
+)
+from publisher.ports import Accounts, Author, Connector, Draft, Journal, JournalConflictError, Tokens
+
+log = structlog.get_logger()
+
+ATTEMPTS = Counter("publisher_attempts", "Attempts at targets, by outcome", ("platform", "outcome"))
+UNKNOWN = Counter("publisher_unknown", "Sends whose fate was not known from their answer", ("platform",))
+BUDGET_DEFERRALS = Counter("publisher_budget_deferrals", "Attempts put off for want of budget", ("platform",))
+LATENESS = Histogram(
+    "publish_lateness_seconds",
+    "From when a post was due to when it was sent, first attempts only",
+    ("platform",),
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
+
+MAX_LEASE_WAIT = 5.0
+MAX_IN_JOB_WAIT = 5.0
+"""Seconds an upload may be waited for within a job; longer, and the account's next post goes first."""
+RECORD_PATIENCE = 60.0
+"""Seconds in which an answer is tried to be recorded. Without its record it must be looked up again."""
+
+
+class Sender(Protocol):
+    """`eventlog.sending.CommandSender`."""
+
+    async def send(
+        self,
+        topic: str,
+        key: str,
+        command: Command,
+        *,
+        command_id: str,
+        tenant_id: str | None,
+        traceparent: str | None = None,
+    ) -> None: ...
+
+
+class _Target(Struct, frozen=True):
+    """What stays the same while a job is handled."""
+
+    request: PublishRequested
+    connector: Connector
+    account: Account | None
+
+    @property
+    def readable(self) -> bool:
+        return self.account is not None and self.connector.readable(self.account)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Publisher:
+    """Handles jobs. `owner` is unique to this process."""
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        journal: Journal,
+        accounts: Accounts,
+        tokens: Tokens,
+        connectors: Mapping[str, Connector],
+        sender: Sender,
+        now: Callable[[], datetime] = _now,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._owner = owner
+        self._journal = journal
+        self._accounts = accounts
+        self._tokens = tokens
+        self._connectors = connectors
+        self._sender = sender
+        self._now = now
+        self._sleep = sleep
+
+    async def handle(self, job: Job) -> None:
+        """Returns when the posts service is sure to be told. Raises when that cannot be done now."""
+        if not isinstance(job.message, PublishRequested):
+            log.error("not a job for publishers", topic=job.topic, offset=job.offset, type=job.message.type_name)
+            return
+        tracing.bind(tracing.child_of(job.envelope.traceparent))
+        await self.publish(job.message, job_id=job.envelope.id)
+
+    async def publish(self, request: PublishRequested, *, job_id: str) -> None:
+        """Makes what progress can be made now, and reports it."""
+        started = time.monotonic()
+        account = await self._accounts.get(request.tenant_id, request.account_id)
+        target = _Target(request, self._connectors[request.platform], account)
+        entry = await self._progress(target)
+        finished = entry.finished
+        if finished is None or finished.attempt != request.attempt:
+            log.info("old job skipped", job_id=job_id, post_id=request.post_id, attempt=request.attempt)
+            return
+        await reached("publisher.before_report")
+        await self._report(request, finished)
+        await reached("publisher.after_report")
+        outcome = _kind(finished)
+        ATTEMPTS.labels(request.platform, outcome).inc()
+        if isinstance(finished.outcome, Published) and finished.sent_at is not None and request.attempt == 1:
+            LATENESS.labels(request.platform).observe(max(0.0, (finished.sent_at - request.due_at).total_seconds()))
+        log.info(
+            "job handled",
+            job_id=job_id,
+            post_id=request.post_id,
+            tenant_id=request.tenant_id,
+            platform=request.platform,
+            attempt=request.attempt,
+            outcome=outcome,
+            duration=round(time.monotonic() - started, 4),
+        )
+
+    # --- the loop -------------------------------------------------------------------------------------
+
+    async def _progress(self, target: _Target) -> Publication:
+        """The journal when this attempt has ended, or turns out to be an old one."""
+        entry = await self._claimed(target)
+        while True:
+            action = publication.next_action(entry, target.request, self._now(), readable=target.readable)
+            match action:
+                case Report() | Skip():
+                    return entry
+                case Prepare() | SendPart() | LookUp() | Resend():
+                    entry = await self._step(target, entry, action)
+
+    async def _claimed(self, target: _Target) -> Publication:
+        """Not stored yet, unless it ended the attempt: the next write of the loop stores the claim with it."""
+        request = target.request
+        while True:
+            known = await self._journal.load(publication.publication_id(request.post_id, request.target_id))
+            try:
+                entry = publication.claim(
+                    known,
+                    request,
+                    owner=self._owner,
+                    now=self._now(),
+                    policy=target.connector.policy,
+                    readable=target.readable,
+                )
+            except LeasedElsewhereError as leased:
+                await self._sleep(min(max(0.05, (leased.until - self._now()).total_seconds()), MAX_LEASE_WAIT))
+                continue
+            await reached("publisher.claimed")
+            if entry is not known and entry.finished is not None:
+                return await self._journal.save(entry)
+            return entry
+
+    async def _step(
+        self, target: _Target, entry: Publication, action: Prepare | SendPart | LookUp | Resend
+    ) -> Publication:
+        author = await self._author(target)
+        if isinstance(author, Failure):
+            return await self._journal.save(self._without_author(target, entry, action, author))
+        match action:
+            case Prepare():
+                return await self._prepare(target, author, entry, action)
+            case SendPart(part):
+                return await self._send(target, author, entry, part, resend=False)
+            case LookUp(part):
+                return await self._look_up(target, author, entry, part)
+            case Resend(part):
+                return await self._send(target, author, entry, part, resend=True)
+
+    async def _author(self, target: _Target) -> Author | Failure:
+        account, request = target.account, target.request
+        if account is None or account.platform != request.platform:
+            return _disconnected("The account is not connected.")
+        if account.status != "connected":
+            return _disconnected("The account is disconnected.")
+        token = await self._tokens.access_token(account)
+        if token is None:
+            return _disconnected("There is no token for the account.")
+        return Author(account=account, token=token)
+
+    def _without_author(
+        self, target: _Target, entry: Publication, action: Prepare | SendPart | LookUp | Resend, failure: Failure
+    ) -> Publication:
+        if isinstance(action, LookUp | Resend):
+            return publication.withheld(entry, action.part, failure, self._now())
+        return publication.set_back(entry, action.part, Refused(failure), self._now(), target.connector.policy)
+
+    # --- uploading ------------------------------------------------------------------------------------
+
+    async def _prepare(self, target: _Target, author: Author, entry: Publication, action: Prepare) -> Publication:
+        connector, content = target.connector, target.request.parts[action.part]
+        deferred = self._out_of_budget(target, entry, action.part)
+        if deferred is not None:
+            return await self._journal.save(deferred)
+        try:
+            if action.upload is None:
+                # Uploading takes long: others must see that somebody is at it.
+                entry = await self._journal.save(entry)
+                upload = await connector.upload(author, action.part, action.media)
+            else:
+                wait = 0.0
+                if action.upload.check_at is not None:
+                    wait = (action.upload.check_at - self._now()).total_seconds()
+                if wait > MAX_IN_JOB_WAIT:
+                    postponed = publication.wait_for_media(
+                        entry, action.part, action.upload, self._now(), connector.policy
+                    )
+                    return await self._journal.save(postponed)
+                await self._sleep(max(0.0, wait))
+                upload = await connector.check_upload(author, action.upload)
+        except SetbackError as error:
+            return await self._journal.save(
+                publication.set_back(entry, action.part, error.setback, self._now(), connector.policy)
+            )
+        return await self._journal.save(publication.uploaded(entry, upload, content, self._now(), connector.policy))
+
+    def _out_of_budget(self, target: _Target, entry: Publication, part: int) -> Publication | None:
+        postponed = target.connector.budgets.exhausted(target.request.account_id, self._now())
+        if postponed is None:
+            return None
+        BUDGET_DEFERRALS.labels(target.request.platform).inc()
+        return publication.set_back(entry, part, postponed, self._now(), target.connector.policy)
+
+    # --- sending --------------------------------------------------------------------------------------
+
+    async def _send(
+        self, target: _Target, author: Author, entry: Publication, part: int, *, resend: bool
+    ) -> Publication:
+        connector = target.connector
+        if not resend and (deferred := self._out_of_budget(target, entry, part)) is not None:
+            return await self._journal.save(deferred)
+        body = connector.request(author, _draft(target.request, entry, part))
+        fingerprint = hashlib.sha256(body).hexdigest()
+        if resend and entry.parts[part].sends[-1].fingerprint != fingerprint:
+            changed = Failure(
+                code="outcome_unknown", message="The post has changed since it was sent, and cannot be compared."
+            )
+            return await self._journal.save(publication.withheld(entry, part, changed, self._now()))
+        await reached("publisher.before_send_recorded")
+        entry = await self._journal.save(
+            publication.start_send(entry, part, fingerprint, self._now(), connector.policy, resend=resend)
+        )
+        await reached("publisher.send_recorded")
+        number = entry.parts[part].number
+        await reached("publisher.before_call")
+        if not publication.may_call(entry, part, self._now(), connector.policy):
+            answer: Answer = publication.too_late()
+        else:
+            answer = await self._call(connector, author, body)
+        await reached("publisher.after_call")
+        entry = await self._record(target, entry, part, answer, number)
+        await reached("publisher.answer_recorded")
+        return entry
+
+    async def _call(self, connector: Connector, author: Author, body: bytes) -> Answer:
+        try:
+            async with asyncio.timeout(connector.policy.call_timeout):
+                return await connector.send(author, body)
+        except TimeoutError:
+            return publication.no_answer()
+
+    async def _record(self, target: _Target, entry: Publication, part: int, answer: Answer, number: int) -> Publication:
+        """An answer is worth some patience: lost, it has to be found out again."""
+        give_up_at = time.monotonic() + RECORD_PATIENCE
+        pause = 0.1
+        while True:
+            changed = publication.answered(
+                entry,
+                part,
+                answer,
+                number=number,
+                now=self._now(),
+                policy=target.connector.policy,
+                readable=target.readable,
+            )
+            if changed is entry:
+                raise JournalConflictError(entry.publication_id)
+            try:
+                stored = await self._journal.save(changed)
+            except Exception:
+                if time.monotonic() > give_up_at:
+                    raise
+                log.warning("recording an answer failed", publication=entry.publication_id, exc_info=True)
+                await self._sleep(pause)
+                pause = min(pause * 2, 5.0)
+                entry = await self._reloaded(entry)
+                continue
+            if stored.parts[part].step == "unknown":
+                UNKNOWN.labels(target.request.platform).inc()
+            return stored
+
+    async def _reloaded(self, entry: Publication) -> Publication:
+        """What lies in the journal now; the known state while it cannot be read."""
+        try:
+            return await self._journal.load(entry.publication_id) or entry
+        except Exception:
+            log.warning("reading the journal failed", publication=entry.publication_id, exc_info=True)
+            return entry
+
+    # --- not knowing ----------------------------------------------------------------------------------
+
+    async def _look_up(self, target: _Target, author: Author, entry: Publication, part: int) -> Publication:
+        connector = target.connector
+        started = self._now()
+        draft = _draft(target.request, entry, part)
+        try:
+            async with asyncio.timeout(connector.policy.call_timeout):
+                finding = await connector.look_up(author, draft, publication.searched_since(entry, part))
+        except (TimeoutError, httpx.HTTPError):
+            finding = UNREADABLE
+        finding = await self._without_others(entry, finding)
+        changed = publication.looked(entry, part, finding, started=started, now=self._now(), policy=connector.policy)
+        return await self._journal.save(changed)
+
+    async def _without_others(self, entry: Publication, finding: Finding) -> Finding:
+        """Another target of the same account may have published the same words."""
+        if not finding.candidates:
+            return finding
+        ids = [candidate.platform_post_id for candidate in finding.candidates]
+        others = await self._journal.known_live(entry.account_id, ids, besides=entry.publication_id)
+        ours = tuple(one for one in finding.candidates if one.platform_post_id not in others)
+        return replace(finding, candidates=ours)
+
+    # --- reporting ------------------------------------------------------------------------------------
+
+    async def _report(self, request: PublishRequested, finished: Finished) -> None:
+        """The same report has the same id, however often it is made."""
+        attempt = str(finished.attempt)
+        traceparent = tracing.current()
+        if finished.disconnect is not None:
+            await self._sender.send(
+                ACCOUNTS_COMMANDS,
+                request.account_id,
+                DisconnectAccount(
+                    account_id=request.account_id,
+                    tenant_id=request.tenant_id,
+                    actor=None,
+                    issued_at=finished.at,
+                    reason=finished.disconnect,
+                ),
+                command_id=derived_id("cmd", request.post_id, request.target_id, attempt, "disconnect"),
+                tenant_id=request.tenant_id,
+                traceparent=traceparent,
+            )
+            self._accounts.forget(request.account_id)
+            self._tokens.forget(request.account_id)
+        await self._sender.send(
+            POSTS_COMMANDS,
+            request.post_id,
+            ReportOutcome(
+                post_id=request.post_id,
+                tenant_id=request.tenant_id,
+                target_id=request.target_id,
+                attempt=finished.attempt,
+                issued_at=finished.at,
+                outcome=finished.outcome,
+                sent_at=finished.sent_at,
+            ),
+            command_id=derived_id("cmd", request.post_id, request.target_id, attempt, _kind(finished)),
+            tenant_id=request.tenant_id,
+            traceparent=traceparent,
+        )
+
+
+def _draft(request: PublishRequested, entry: Publication, part: int) -> Draft:
+    content = request.parts[part]
+    return Draft(
+        index=part,
+        content=content,
+        options=request.options,
+        uploads=publication.uploads_of(entry, part, content),
+        reply_to=publication.reply_to(entry, part),
+    )
+
+
+def _kind(finished: Finished) -> str:
+    return str(finished.outcome.__struct_config__.tag)
+
+
+def _disconnected(message: str) -> Failure:
+    return Failure(
+        code="account_disconnected", message=message, remediation="Connect the account again, then publish again."
+    )
