@@ -168,12 +168,12 @@ def test_the_list_is_filtered_and_paged(client: Any, draft: Any) -> None:
 
     first = client.get("/posts", campaign_id=campaign, limit=2)
     newer = client.post("/posts", drafts[0], status=201)["id"]
-    second = client.get("/posts", campaign_id=campaign, limit=2, cursor=first["next_cursor"])
-    third = client.get("/posts", campaign_id=campaign, limit=2, cursor=second["next_cursor"])
+    second = client.get("/posts", campaign_id=campaign, limit=2, cursor=first["cursor"])
+    third = client.get("/posts", campaign_id=campaign, limit=2, cursor=second["cursor"])
     paged = [post["id"] for page in (first, second, third) for post in page["posts"]]
     assert paged == list(reversed(ids))
     assert newer not in paged
-    assert third["next_cursor"] is None
+    assert third["cursor"] is None
 
 
 def test_the_history_tells_what_happened_in_words(client: Any, publishable: Any) -> None:

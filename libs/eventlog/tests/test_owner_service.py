@@ -175,7 +175,7 @@ async def test_commands_sent_while_owners_come_and_go_count_once(
     async with owning():
         sending = asyncio.create_task(steady())
         async with owning() as (second, _):
-            await eventually(lambda: second.owned())
+            await eventually(second.owned)
         await sending
         await eventually(complete, "every command counted")
 

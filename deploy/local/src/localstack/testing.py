@@ -26,6 +26,17 @@ KAFKA_IMAGE = "apache/kafka:4.4.0"
 MONGODB_IMAGE = "mongo:8"
 QUICK_START = "-XX:TieredStopAtLevel=1"
 """Compile quickly rather than well: the broker of a short test starts in half the processor time."""
+IMPATIENT = {
+    "READS_PER_SECOND": "100000",
+    "WRITES_PER_SECOND": "100000",
+    "PUBLISHER_CALL_TIMEOUT": "3",
+    "PUBLISHER_FENCE": "2",
+    "PUBLISHER_PROBE_DELAYS": "[0.5, 1, 2, 4, 8, 16, 32]",
+    "PUBLISHER_UNREACHABLE_DELAYS": "[0.2, 0.5, 1, 2, 4, 8]",
+    "X_ABSENCE_GAP": "1",
+    "LINKEDIN_ABSENCE_GAP": "1",
+}
+"""What services inherit in tests: limits that no test reaches by accident, and seconds where production has minutes."""
 _CONTAINER_READY_WITHIN_SECONDS = 120.0
 
 
@@ -60,8 +71,11 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole system, ready. A test that kills a part of it starts that part again before it ends."""
-    with Stack(isolated_settings(tmp_path_factory.mktemp("stack")), print) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in IMPATIENT.items():
+            environment.setenv(name, value)
+        with Stack(isolated_settings(tmp_path_factory.mktemp("stack")), print) as running:
+            yield running
 
 
 def isolated_settings(folder: Path) -> Settings:

@@ -21,7 +21,7 @@ PATH = PACKAGE.parents[1] / "docs" / "asyncapi.json"
 PUBLIC = "social."
 _BINDING = "0.5.0"
 _LISTED_CONFIG: dict[str, Callable[[str], Any]] = {
-    "cleanup.policy": lambda value: value.split(","),
+    "cleanup.policy": lambda policies: policies.split(","),
     "retention.ms": int,
     "retention.bytes": int,
 }

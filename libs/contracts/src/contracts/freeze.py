@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).resolve().parents[2]
 Schema = Mapping[str, Any]
 
 _ANNOTATIONS = frozenset({"title", "description", "examples", "$defs", "default"})
-_STRUCTURE = frozenset({"$ref", "anyOf", "discriminator", "type", "enum", "properties", "required", "items"})
+_STRUCTURE = frozenset({"$ref", "anyOf", "type", "enum", "properties", "required", "items"})
 
 
 class IncompatibleError(Exception):
@@ -38,35 +38,38 @@ def schema_of(message: type[Message]) -> dict[str, Any]:
 def schemas_of(
     messages: Sequence[type[Message]], ref_template: str
 ) -> tuple[tuple[dict[str, Any], ...], dict[str, dict[str, Any]]]:
-    """References to the messages' schemas, and the schemas by name. Unlike msgspec's own they tell times from text."""
+    """References to the messages' schemas, and the schemas by name. Unlike msgspec's own they tell times from text,
+    and hold nothing that only OpenAPI knows.
+    """
     components = msgspec.json.schema_components(messages, ref_template=ref_template)
     references, definitions = msgspec.json.decode(
         msgspec.json.encode(components), type=tuple[tuple[dict[str, Any], ...], dict[str, dict[str, Any]]]
     )
     seen: set[type] = set()
     for info in msgspec.inspect.multi_type_info(messages):
-        _mark_times(info, {}, definitions, seen)
+        _refine(info, {}, definitions, seen)
     return references, definitions
 
 
-def _mark_times(
+def _refine(
     info: msgspec.inspect.Type, schema: dict[str, Any], definitions: Mapping[str, dict[str, Any]], seen: set[type]
 ) -> None:
     match info:
         case msgspec.inspect.DateTimeType():
             schema["format"] = "date-time"
         case msgspec.inspect.UnionType(types=types):
+            schema.pop("discriminator", None)
             text: dict[str, Any] = next((each for each in schema["anyOf"] if each.get("type") == "string"), {})
             for each in types:
-                _mark_times(each, text, definitions, seen)
+                _refine(each, text, definitions, seen)
         case msgspec.inspect.VarTupleType(item_type=item):
-            _mark_times(item, schema.get("items", {}), definitions, seen)
+            _refine(item, schema.get("items", {}), definitions, seen)
         case msgspec.inspect.DictType(value_type=value):
-            _mark_times(value, schema.get("additionalProperties", {}), definitions, seen)
+            _refine(value, schema.get("additionalProperties", {}), definitions, seen)
         case msgspec.inspect.StructType(cls=cls, fields=fields) if cls not in seen:
             seen.add(cls)
             for field in fields:
-                _mark_times(field.type, definitions[cls.__name__]["properties"][field.encode_name], definitions, seen)
+                _refine(field.type, definitions[cls.__name__]["properties"][field.encode_name], definitions, seen)
 
 
 def incompatibilities(old_schema: Schema, new_schema: Schema) -> list[str]:

@@ -4,10 +4,18 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chassis.tracing import new_traceparent, trace_id
+from contracts.ids import new_id
+from gateway.problems import MEDIA_TYPE, ProblemError
+
 MAX_HEAD = 131_072
-"""Bytes after which a connection is closed; well above what is answered with 431."""
+"""Bytes after which a head is not read any further; smaller ones that are still too large are the middleware's."""
 HEAD_TIMEOUT = 20.0
 """Seconds from the first byte of a head, or from the connection, to the end of the head."""
+
+
+LINGER = 2.0
+"""Seconds for which the rest of such a head is thrown away: closing at once would take the answer back with it."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -16,6 +24,7 @@ class BoundedHttp(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _is_in_head = False
     _head_bytes = 0
+    _is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -26,11 +35,13 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
         super().data_received(data)
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD:
-                self.transport.close()
+                self._refuse()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -42,6 +53,18 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_bytes = 0
         self._stop_timer()
         super().on_headers_complete()
+
+    def _refuse(self) -> None:
+        self._is_refused = True
+        self._stop_timer()
+        problem = ProblemError("headers_too_large", f"The headers are larger than {MAX_HEAD:,} bytes.")
+        body = problem.body(request_id=new_id("req"), trace_id=trace_id(new_traceparent()))
+        head = (
+            "HTTP/1.1 431 Request Header Fields Too Large\r\n"
+            f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.loop.call_later(LINGER, self.transport.close)
 
     def _await_head(self) -> None:
         self._stop_timer()
