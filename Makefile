@@ -71,12 +71,28 @@ test-fast: $(INSTALLED) ## only the tests that need no Kafka and no store
 lint: $(INSTALLED) ## style, types, and which way imports point
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/mypy $(SOURCES) bench tests
 	@$(BIN)/lint-imports
 
 .PHONY: bench
-bench: $(INSTALLED) ## measure latency and throughput on this machine
-	@$(BIN)/python bench
+bench: $(INSTALLED) ## what the main road costs here, as ratios to its bare parts (QUICK=1: smaller numbers)
+	@$(BIN)/python bench $(if $(QUICK),--quick)
+
+.PHONY: simulate
+simulate: $(INSTALLED) ## the event log under simulated disaster (SEEDS=20000)
+	@SEEDS=$(or $(SEEDS),20000) $(BIN)/python -m tests.simulation
+
+.PHONY: crash-matrix
+crash-matrix: $(INSTALLED) ## kill every process at every named step, on the real stack (ROUNDS=3)
+	@CRASH_ROUNDS=$(or $(ROUNDS),3) $(BIN)/python -m pytest tests/crashes --deselect tests/crashes/test_soak.py
+
+.PHONY: races
+races: $(INSTALLED) ## cancel, edit and reschedule against the due moment (RACES=1000 of each)
+	@RACES=$(or $(RACES),1000) $(BIN)/python -m pytest tests/races
+
+.PHONY: soak
+soak: $(INSTALLED) ## kill processes at random under load (MINUTES=30)
+	@SOAK_MINUTES=$(or $(MINUTES),30) $(BIN)/python -m pytest tests/crashes/test_soak.py
 
 .PHONY: install
 install: $(INSTALLED) ## only install what the other commands need

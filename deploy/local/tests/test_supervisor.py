@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localstack.process import Process, ProcessFailedError, wait_until
-from localstack.record import Record, end
+from localstack.record import Entry, Record, end
 from localstack.supervisor import Supervisor
 
 WAITS = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)); open('{ready}', 'w'); time.sleep(600)"
@@ -106,3 +106,14 @@ def test_only_the_recorded_process_is_ever_ended(room: Room) -> None:
     assert program.alive
     assert end(recorded, 20.0)
     assert not program.alive
+
+
+def test_a_process_is_known_by_its_record_from_its_very_start(room: Room) -> None:
+    program = room.program("program", WAITS)
+    room.supervisor.processes.append(program)
+    program.spawn()
+    recorded = Entry.of("program", program.pid)
+    program.wait_ready()
+    assert recorded.alive
+    program.kill()
+    assert not recorded.alive

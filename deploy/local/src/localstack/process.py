@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 POLL_SECONDS = 0.05
@@ -167,9 +168,8 @@ def free_ports(count: int) -> list[int]:
 
     A client that keeps calling a dead server may otherwise be given that server's port as its own.
     """
-    candidates = random.sample(range(20_000, 32_000), 64 * count)
-    found = [port for port in candidates[: 8 * count] if is_free(port)]
-    return found[:count]
+    candidates = random.sample(range(20_000, 32_000), 12_000)
+    return list(islice(filter(is_free, candidates), count))
 
 
 def wait_until(probe: Callable[[], bool], seconds: float, what: str) -> None:

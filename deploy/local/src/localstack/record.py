@@ -14,6 +14,8 @@ from msgspec import Struct
 
 from localstack.process import POLL_SECONDS
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
 
 class Entry(Struct, frozen=True):
     name: str
@@ -53,19 +55,19 @@ class Record:
 
 
 def identity(pid: int) -> str | None:
-    """Start time and command of a running process; None if there is no such process."""
+    """When a running process was started, and after which boot; None if there is no such process.
+
+    Not its command: for a moment after a start that is still empty.
+    """
     stat = Path(f"/proc/{pid}/stat")
     if stat.exists():
         try:
-            started = stat.read_text().rpartition(")")[2].split()
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             return None
-        state, start_time = started[0], started[19]
-        return None if state == "Z" else f"{start_time} {command}"
-    listed = subprocess.run(
-        ("ps", "-o", "lstart=,command=", "-p", str(pid)), check=False, capture_output=True, text=True
-    )
+        state, start_time = fields[0], fields[19]
+        return None if state == "Z" else f"{_BOOT_ID.read_text().strip()} {start_time}"
+    listed = subprocess.run(("ps", "-o", "lstart=", "-p", str(pid)), check=False, capture_output=True, text=True)
     return listed.stdout.strip() or None
 
 

@@ -87,18 +87,18 @@ class _Comparison:
         self._new = new.get("$defs", {})
 
     def differences(self, old: Schema, new: Schema, at: str) -> Iterator[str]:
-        new_alternatives = list(_alternatives(new, self._new))
-        for alternative in _alternatives(old, self._old):
-            attempts = [list(self._compare(alternative, candidate, at)) for candidate in new_alternatives]
-            if [] not in attempts:
-                yield from self._closest(alternative, new_alternatives, attempts, at)
-
-    def _closest(self, old: Schema, candidates: list[Schema], attempts: list[list[str]], at: str) -> Iterator[str]:
-        for candidate, attempt in zip(candidates, attempts, strict=True):
-            if _label(candidate) == _label(old):
-                yield from attempt
-                return
-        yield f"{at or '/'}: {_label(old)} is no longer allowed"
+        before, after = list(_alternatives(old, self._old)), list(_alternatives(new, self._new))
+        alone = len(before) == len(after) == 1
+        for alternative in before:
+            reasons = [list(self._compare(alternative, candidate, at)) for candidate in after]
+            if [] in reasons:
+                continue
+            of_the_same_name = (
+                found
+                for candidate, found in zip(after, reasons, strict=True)
+                if alone or _label(candidate) == _label(alternative)
+            )
+            yield from next(of_the_same_name, [f"{at or '/'}: {_label(alternative)} is no longer allowed"])
 
     def _compare(self, old: Schema, new: Schema, at: str) -> Iterator[str]:
         if not new.keys() - _ANNOTATIONS:

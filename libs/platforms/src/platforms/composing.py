@@ -1,7 +1,8 @@
 r"""What a post says on a platform, and how two texts are told to be the same post.
 
-Plain text is composed of the text, then the mentions and hashtags that it does not contain already in one line, then
-the link's URL where the platform will not show it as a card; with a blank line between these.
+Plain text is composed of the text, then one line with the mentions and hashtags that the text does not contain, then
+the link's URL where the platform will not show it as a card; with a blank line between these. LinkedIn links a mention
+only by its own identifier of a member, so a mention is plain text there.
 
 LinkedIn takes "little" text (learn.microsoft.com, LinkedIn, "little text format"): reserved characters are escaped with
 a backslash, a hashtag is `{hashtag|\#|word}`. An unescaped one is not refused: the text is silently cut there.
@@ -13,10 +14,10 @@ import unicodedata
 from collections.abc import Iterator
 
 from contracts.content import Content, Platform
+from platforms.hashtags import HASHTAG
+from platforms.urls import find_urls
 
 _RESERVED = re.compile(r"[|{}@\[\]()<>#\\*_~]")
-_HASHTAG = re.compile(r"(?<![\w&/#])#(\w*[^\W\d_]\w*)")
-_URL = re.compile(r"https?://\S+")
 _ELEMENT = re.compile(
     r"""
     \{hashtag\|(?:\\\#|＃)\|(?P<tag>(?:\\.|[^}\\])+)\}
@@ -30,48 +31,57 @@ _ELEMENT = re.compile(
 def compose_text(content: Content, platform: Platform) -> str:
     """Exactly what is published, as readers see it."""
     paragraphs = [content.text.strip(), " ".join(_missing_words(content))]
-    if content.link is not None and not _has_card(content, platform) and content.link.url not in content.text:
+    if content.link is not None and not has_card(content, platform) and not _contains(content.text, content.link.url):
         paragraphs.append(content.link.url)
     return "\n\n".join(filter(None, paragraphs))
 
 
-def _has_card(content: Content, platform: Platform) -> bool:
-    """X makes a card of any URL in the text by itself; LinkedIn shows either a link or media."""
-    return platform == "linkedin" and not content.media
+def has_card(content: Content, platform: Platform) -> bool:
+    """Whether the link is shown as a card beside the text.
+
+    LinkedIn shows either a link or media: with media, the URL goes into the text, and the link's title is not shown. X
+    makes a card of any URL in the text by itself.
+    """
+    return platform == "linkedin" and content.link is not None and not content.media
+
+
+def _contains(text: str, url: str) -> bool:
+    """As a URL of its own, not as the beginning of a longer one."""
+    return re.search(rf"{re.escape(url)}(?![.]?[\w/?#&=%~+-])", text) is not None
 
 
 def _missing_words(content: Content) -> Iterator[str]:
+    found = content.text
     for mark, words in (("@", content.mentions), ("#", content.hashtags)):
         for word in words:
-            marked = mark + word.removeprefix(mark)
-            if not re.search(rf"(?<!\w){re.escape(marked)}(?!\w)", content.text, re.IGNORECASE):
+            marked = mark + word.strip().removeprefix(mark)
+            if not re.search(rf"(?<!\w){re.escape(marked)}(?!\w)", found, re.IGNORECASE):
+                found = f"{found} {marked}"
                 yield marked
 
 
 def little_text(content: Content, *, escape_urls: bool = True) -> str:
     """`compose_text` for LinkedIn as the API takes it.
 
-    Whether a reserved character inside a URL cuts the text too is not documented; escaped, it never does.
+    Whether LinkedIn cuts the text at a reserved character inside a URL too is not documented; escaped, it never does.
     `escape_urls=False` leaves URLs as they are.
     """
     text = compose_text(content, "linkedin")
-    if escape_urls:
-        return _little(text)
     pieces: list[str] = []
     position = 0
-    for url in _URL.finditer(text):
-        pieces += (_little(text[position : url.start()]), url[0])
-        position = url.end()
-    return "".join(pieces) + _little(text[position:])
+    for start, end in find_urls(text):
+        url = text[start:end]
+        pieces += (_little(text, position, start), _escape(url) if escape_urls else url)
+        position = end
+    return "".join(pieces) + _little(text, position, len(text))
 
 
-def _little(text: str) -> str:
+def _little(text: str, start: int, end: int) -> str:
     pieces: list[str] = []
-    position = 0
-    for tag in _HASHTAG.finditer(text):
-        pieces += (_escape(text[position : tag.start()]), f"{{hashtag|\\#|{_escape(tag[1])}}}")
-        position = tag.end()
-    return "".join(pieces) + _escape(text[position:])
+    for tag in HASHTAG.finditer(text, start, end):
+        pieces += (_escape(text[start : tag.start()]), f"{{hashtag|\\#|{_escape(tag[1])}}}")
+        start = tag.end()
+    return "".join(pieces) + _escape(text[start:end])
 
 
 def _escape(text: str) -> str:

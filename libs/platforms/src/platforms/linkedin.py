@@ -5,11 +5,12 @@ Sources: learn.microsoft.com, LinkedIn marketing documentation, Posts API, Image
 text is what LinkedIn's own pages state and what its editor counts.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from contracts.content import Content, Options, Platform
 from contracts.posts import PostKind
-from platforms.composing import compose_text
+from platforms.composing import compose_text, has_card
 from platforms.rules import (
     AccountFacts,
     Option,
@@ -32,6 +33,8 @@ MAX_IMAGES = 20
 MAX_ALT_TEXT = 4_086
 MAX_ARTICLE_TITLE = 400
 
+_MENTION = re.compile(r"[\w.-]{1,100}")
+
 OPTIONS = {
     option.name: option
     for option in (
@@ -39,6 +42,7 @@ OPTIONS = {
             name="visibility",
             type="string",
             values=("public", "connections"),
+            any_case=True,
             description="Who sees it. Pages publish to everyone: `connections` is for members.",
         ),
         Option(name="is_reshare_disabled", type="boolean", description="Whether others may not share it on."),
@@ -77,37 +81,43 @@ def _is_page(account: AccountFacts | None) -> bool:
 
 
 def _check_part(content: Content, at: str) -> Iterator[Violation]:
-    yield from nothing_to_say(PLATFORM, content, at, "Write a text, or attach media.")
-    length = utf16_length(compose_text(content, PLATFORM))
+    text = compose_text(content, PLATFORM)
+    yield from nothing_to_say(PLATFORM, text, content, at)
+    length = utf16_length(text)
     if length > MAX_TEXT:
         yield exceeded(
             PLATFORM, "text.length", f"{at}/text", what="characters (UTF-16 units)", limit=MAX_TEXT, actual=length
         )
-    yield from unfit_words(PLATFORM, content, at)
+    yield from unfit_words(PLATFORM, content, at, _MENTION)
     yield from unknown_media(PLATFORM, content, at, ("image", "gif", "video"))
     yield from mixed_media(PLATFORM, content, at, ("gif", "video"))
     images = sum(media.type == "image" for media in content.media)
     if images > MAX_IMAGES:
         yield exceeded(PLATFORM, "media.count", f"{at}/media", what="images", limit=MAX_IMAGES, actual=images)
     yield from long_alt_texts(PLATFORM, content, at, MAX_ALT_TEXT)
-    if content.link is not None and not content.media:
-        if not (content.link.title or "").strip():
-            yield Violation(
-                rule="linkedin.link.title",
-                platform=PLATFORM,
-                pointer=f"{at}/link/title",
-                message="LinkedIn does not read the page behind a link: without a title the card is empty.",
-                remediation="Give the link a title, or put its URL into the text instead.",
-            )
-        elif len(content.link.title or "") > MAX_ARTICLE_TITLE:
-            yield exceeded(
-                PLATFORM,
-                "link.title_length",
-                f"{at}/link/title",
-                what="characters of the title",
-                limit=MAX_ARTICLE_TITLE,
-                actual=len(content.link.title or ""),
-            )
+    if content.link is not None and has_card(content, PLATFORM):
+        yield from _check_title((content.link.title or "").strip(), f"{at}/link/title")
+
+
+def _check_title(title: str, at: str) -> Iterator[Violation]:
+    if not title:
+        yield Violation(
+            rule="linkedin.link.title",
+            platform=PLATFORM,
+            pointer=at,
+            message="LinkedIn does not read the page behind a link: without a title the card is empty.",
+            remediation="Give the link a title, or put its URL into the text instead.",
+            severity="incomplete",
+        )
+    if len(title) > MAX_ARTICLE_TITLE:
+        yield exceeded(
+            PLATFORM,
+            "link.title_length",
+            at,
+            what="characters of the title",
+            limit=MAX_ARTICLE_TITLE,
+            actual=len(title),
+        )
 
 
 def utf16_length(text: str) -> int:

@@ -1,11 +1,13 @@
 """What all platforms' rules are made of."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from contracts.content import Content, Options, Platform
+from platforms.hashtags import is_hashtag
 
 Severity = Literal["invalid", "incomplete"]
 
@@ -36,16 +38,25 @@ class AccountFacts(Struct, frozen=True, kw_only=True):
 
 
 class Option(Struct, frozen=True, kw_only=True):
-    """One entry of `platforms[].options`. `values` lists what a string may be."""
+    """One entry of `platforms[].options`. `values` lists what a string may be, in upper or lower case if `any_case`."""
 
     name: str
     type: Literal["string", "boolean"]
     values: tuple[str, ...] = ()
+    any_case: bool = False
     description: str
+
+    def takes(self, value: Any) -> bool:
+        if self.type == "boolean":
+            return isinstance(value, bool)
+        return isinstance(value, str) and (value.lower() if self.any_case else value) in self.values
+
+    def choices(self) -> list[str]:
+        return ["true", "false"] if self.type == "boolean" else list(self.values)
 
 
 def unfit_options(platform: Platform, known: Mapping[str, Option], options: Options) -> Iterator[Violation]:
-    """Options that do not exist, and values that they do not take. Strings are compared without case."""
+    """Options that do not exist, and values that they do not take."""
     for name, value in options.items():
         pointer = f"/options/{name.replace('~', '~0').replace('/', '~1')}"
         option = known.get(name)
@@ -54,48 +65,54 @@ def unfit_options(platform: Platform, known: Mapping[str, Option], options: Opti
                 rule=f"{platform}.options.unknown",
                 platform=platform,
                 pointer=pointer,
-                message=f"There is no option {name!r} on {platform}.",
+                message=f"There is no option {_quoted(name)} on {platform}.",
                 limit=sorted(known),
-                actual=name,
+                actual=name[:_LONGEST_QUOTE],
                 remediation=f"Use one of {', '.join(sorted(known))}, or leave it out.",
             )
-        elif option.type == "boolean":
-            if not isinstance(value, bool):
-                yield _unfit(platform, pointer, name, value, ["true", "false"])
-        elif not isinstance(value, str) or value.lower() not in {known.lower() for known in option.values}:
-            yield _unfit(platform, pointer, name, value, list(option.values))
+        elif not option.takes(value):
+            yield Violation(
+                rule=f"{platform}.options.value",
+                platform=platform,
+                pointer=pointer,
+                message=f"{name} cannot be {_quoted(str(value))}.",
+                limit=option.choices(),
+                actual=str(value)[:_LONGEST_QUOTE],
+                remediation=f"Use one of {', '.join(option.choices())}.",
+            )
 
 
-def _unfit(platform: Platform, pointer: str, name: str, value: Any, choices: list[str]) -> Violation:
-    return Violation(
-        rule=f"{platform}.options.value",
-        platform=platform,
-        pointer=pointer,
-        message=f"{name} cannot be {str(value)[:100]!r}.",
-        limit=choices,
-        actual=str(value)[:100],
-        remediation=f"Use one of {', '.join(choices)}.",
-    )
+def unfit_words(platform: Platform, content: Content, at: str, mention: re.Pattern[str]) -> Iterator[Violation]:
+    """Hashtags and mentions that would not be such once published."""
+    for index, word in enumerate(content.hashtags):
+        if not is_hashtag(word.removeprefix("#")):
+            yield Violation(
+                rule=f"{platform}.hashtags.format",
+                platform=platform,
+                pointer=f"{at}/hashtags/{index}",
+                message=f"{_quoted(word)} is not one word of letters and digits, with a letter among them.",
+                actual=word[:_LONGEST_QUOTE],
+                remediation="Give one word without spaces or punctuation, with or without #.",
+            )
+    for index, word in enumerate(content.mentions):
+        if mention.fullmatch(word.removeprefix("@")) is None:
+            yield Violation(
+                rule=f"{platform}.mentions.format",
+                platform=platform,
+                pointer=f"{at}/mentions/{index}",
+                message=f"{_quoted(word)} cannot be a name on {platform}.",
+                limit=mention.pattern,
+                actual=word[:_LONGEST_QUOTE],
+                remediation="Give the name of an account as it stands in its address, with or without @.",
+            )
 
 
-def unfit_words(platform: Platform, content: Content, at: str) -> Iterator[Violation]:
-    """Hashtags and mentions that are not one word."""
-    for name, words, mark in (("hashtags", content.hashtags, "#"), ("mentions", content.mentions, "@")):
-        for index, word in enumerate(words):
-            bare = word.removeprefix(mark)
-            allowed = bare.replace("_", "a") if mark == "#" else bare.translate(_IN_MENTIONS)
-            if not allowed.isalnum():
-                yield Violation(
-                    rule=f"{platform}.{name}.format",
-                    platform=platform,
-                    pointer=f"{at}/{name}/{index}",
-                    message=f"{word[:100]!r} is not one word of letters and digits.",
-                    actual=word[:100],
-                    remediation=f"Give one word without spaces or punctuation, with or without {mark}.",
-                )
+_LONGEST_QUOTE = 100
+"""Of what somebody sent, in answer."""
 
 
-_IN_MENTIONS = str.maketrans({"_": "a", ".": "a", "-": "a"})
+def _quoted(text: str) -> str:
+    return repr(text[:_LONGEST_QUOTE])
 
 
 def exceeded(platform: Platform, rule: str, pointer: str, *, what: str, limit: int, actual: int) -> Violation:
@@ -110,14 +127,15 @@ def exceeded(platform: Platform, rule: str, pointer: str, *, what: str, limit: i
     )
 
 
-def nothing_to_say(platform: Platform, content: Content, at: str, needs: str) -> Iterator[Violation]:
-    if not content.text.strip() and not content.media:
+def nothing_to_say(platform: Platform, text: str, content: Content, at: str) -> Iterator[Violation]:
+    """`text` is what would be published of `content`."""
+    if not text and not content.media:
         yield Violation(
             rule=f"{platform}.text.empty",
             platform=platform,
             pointer=f"{at}/text",
             message="There is nothing to publish.",
-            remediation=needs,
+            remediation="Write a text, or attach media.",
             severity="incomplete",
         )
 

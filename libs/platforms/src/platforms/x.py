@@ -2,7 +2,8 @@
 
 Sources: text, twitter-text configuration v3 and docs.x.com, x-api/fundamentals/counting-characters; media,
 docs.x.com, x-api/media/quickstart/best-practices; options, the schema `CreatePostsRequest` of X's OpenAPI document
-2.167; cashtags, docs.x.com, x-api/posts/manage-tweets/integrate. Read in August 2026.
+2.167; cashtags, docs.x.com, x-api/posts/manage-tweets/integrate; repeated texts, the answer 403 "You are not allowed to
+create a Tweet with duplicate content". Read in August 2026.
 """
 
 import re
@@ -50,6 +51,8 @@ OPTIONS = {
     )
 }
 
+_MENTION = re.compile(r"[A-Za-z0-9_]{1,20}")
+"""As twitter-text finds them; new names have 15 characters at most."""
 _INVALID = re.compile("[\ufffe\ufeff\uffff]")
 _CASHTAG = re.compile(r"(?<!\S)\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?(?!\w)")
 
@@ -66,16 +69,35 @@ def check(
             limit=MIN_PARTS,
             actual=len(parts),
             remediation="Add a part, or publish it as a post.",
+            severity="incomplete",
         )
     premium = account is not None and account.account_type == "premium"
     for index, content in enumerate(parts):
         yield from _check_part(content, part_pointer(index), MAX_WEIGHT_PREMIUM if premium else MAX_WEIGHT)
+    yield from _repeated(parts)
     yield from unfit_options(PLATFORM, OPTIONS, options)
 
 
+def _repeated(parts: Sequence[Content]) -> Iterator[Violation]:
+    """X refuses a post that says exactly what another one of the account has just said."""
+    first: dict[str, int] = {}
+    for index, content in enumerate(parts):
+        text = compose_text(content, PLATFORM)
+        if not text or content.media:
+            continue
+        if (earlier := first.setdefault(text, index)) != index:
+            yield Violation(
+                rule="twitter.thread.repeated",
+                platform=PLATFORM,
+                pointer=f"{part_pointer(index)}/text",
+                message=f"Part {index + 1} says the same as part {earlier + 1}, which X refuses.",
+                remediation="Change or leave out one of them.",
+            )
+
+
 def _check_part(content: Content, at: str, max_weight: int) -> Iterator[Violation]:
-    yield from nothing_to_say(PLATFORM, content, at, "Write a text, or attach media.")
     text = compose_text(content, PLATFORM)
+    yield from nothing_to_say(PLATFORM, text, content, at)
     weight = weighted_length(text)
     if weight > max_weight:
         yield exceeded(
@@ -92,7 +114,7 @@ def _check_part(content: Content, at: str, max_weight: int) -> Iterator[Violatio
         )
     if (cashtags := len(_CASHTAG.findall(text))) > MAX_CASHTAGS:
         yield exceeded(PLATFORM, "text.cashtags", f"{at}/text", what="cashtags", limit=MAX_CASHTAGS, actual=cashtags)
-    yield from unfit_words(PLATFORM, content, at)
+    yield from unfit_words(PLATFORM, content, at, _MENTION)
     yield from unknown_media(PLATFORM, content, at, ("image", "gif", "video"))
     yield from mixed_media(PLATFORM, content, at, ("gif", "video"))
     photos = sum(media.type == "image" for media in content.media)
