@@ -39,6 +39,8 @@ def test_attributes_are_utf_8(name: str) -> None:
     [
         ("ce_type", b"post.unheard_of.v1"),
         ("ce_time", b"yesterday"),
+        ("ce_time", b"2026-01-23T09:15:00"),
+        ("ce_deadline", b"2026-01-23T09:15:00"),
         ("ce_deadline", b""),
         ("ce_sequence", b"twelve"),
         ("ce_replypartition", b"\x00\x01"),
@@ -65,6 +67,7 @@ def test_malformed_attributes(name: str, value: bytes) -> None:
         VALUE.replace(b'"kind":"post"', b'"kind":"poem"'),
         VALUE.replace(b'"title":"Product launch"', b'"title":7'),
         VALUE.replace(b"2026-01-23T09:15:00Z", b"the other day"),
+        VALUE.replace(b"{", b'{"options": ' + b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b",", 1),
     ],
 )
 def test_data_that_does_not_fit_its_type(value: bytes) -> None:

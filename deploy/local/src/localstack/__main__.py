@@ -13,6 +13,9 @@ import threading
 import time
 from types import FrameType
 
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+
 from eventlog.provision import ProvisioningError
 from localstack.demo import TENANT, Demo, DemoError, curl_example, not_ready
 from localstack.doctor import examine
@@ -23,16 +26,23 @@ from localstack.record import Record, end
 from localstack.services import SERVICES, environments
 from localstack.settings import Settings
 from localstack.stack import Stack
+from localstack.store import StoreNotFoundError
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _DRAIN_WITHIN_SECONDS = 150.0
-_START_FAILURES = (ProcessFailedError, HashMismatchError, ProvisioningError, OSError)
+_START_FAILURES = (ProcessFailedError, HashMismatchError, StoreNotFoundError, ProvisioningError, KafkaError, OSError)
 
 
 def main() -> int:
     # The probes of a broker that is not up yet are no news.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     arguments = _parser().parse_args()
-    settings = Settings()
+    try:
+        settings = Settings()
+    except ValidationError as invalid:
+        for error in invalid.errors():
+            print(f"{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}, not {error['input']!r}")
+        return 2
     keys = Keys.in_folder(settings.social_state / "keys")
     match arguments.verb:
         case "doctor":
@@ -68,9 +78,8 @@ def run(settings: Settings, *, once: bool) -> int:
     if left:
         say("ending what an earlier run left behind")
         down(settings)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     stack = Stack(settings, say)
+    _drain_at_the_first_signal_and_kill_at_the_second(stack)
     leave = threading.Event()
     watcher = threading.Thread(target=stack.supervisor.watch, args=(leave,))
     try:
@@ -82,13 +91,13 @@ def run(settings: Settings, *, once: bool) -> int:
         say("running; Ctrl-C ends it")
         leave.wait()
     except KeyboardInterrupt:
-        say("draining")
+        say("draining; Ctrl-C once more kills instead")
+        return 1 if once else 0
     except _START_FAILURES as failure:
         say(f"FAILED to start: {failure}")
         return 1
     finally:
         leave.set()
-        _let_the_next_signal_kill(stack)
         if watcher.is_alive():
             watcher.join()
         stack.stop()
@@ -168,13 +177,20 @@ def _show(stack: Stack) -> bool:
     return True
 
 
-def _let_the_next_signal_kill(stack: Stack) -> None:
-    def kill(_number: int, _frame: FrameType | None) -> None:
-        say("killing everything")
-        stack.supervisor.kill()
+def _drain_at_the_first_signal_and_kill_at_the_second(stack: Stack) -> None:
+    def drain(_number: int, _frame: FrameType | None) -> None:
+        for number in _ENDING:
+            signal.signal(number, kill)
+        raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, kill)
+    def kill(_number: int, _frame: FrameType | None) -> None:
+        # Only the signal: the interrupted drain itself waits until they are gone.
+        for process in stack.supervisor.processes:
+            process.signal(signal.SIGKILL)
+        say("killing everything")
+
+    for number in _ENDING:
+        signal.signal(number, drain)
 
 
 def _token(settings: Settings, keys: Keys, roles: list[str], tenant: str, sub: str) -> str:

@@ -115,12 +115,12 @@ class Demo:
 
     def _check_live_once(self, account: ConnectedAccount, text: str) -> None:
         """Ask the platform itself, not us."""
-        ledger = httpx.get(
-            f"{self._settings.sandbox_url}/_sandbox/ledger",
-            params={"account": account.platform_user_id},
-            trust_env=False,
-        )
-        posts: list[Mapping[str, Any]] = ledger.raise_for_status().json()["posts"]
+        url = f"{self._settings.sandbox_url}/_sandbox/ledger"
+        try:
+            answer = httpx.get(url, params={"account": account.platform_user_id}, trust_env=False).raise_for_status()
+        except httpx.HTTPError as failure:
+            raise DemoError(f"the sandbox does not show what is live: {failure!r}") from failure
+        posts: list[Mapping[str, Any]] = answer.json()["posts"]
         live = [post for post in posts if post["text"] == text]
         if len(live) != 1:
             raise DemoError(f"{account.platform} shows the post {len(live)} times, not once: {text!r}")

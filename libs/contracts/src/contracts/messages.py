@@ -43,7 +43,7 @@ def message(type_name: str) -> Any:
 
 
 def registry() -> dict[str, type[Message]]:
-    """Every message by type name. Importing `contracts.catalogue` first makes it complete."""
+    """Every message of the modules imported so far, by type name."""
     return dict(_REGISTRY)
 
 
@@ -73,4 +73,6 @@ def decode(type_name: str, data: bytes) -> Message:
         raise UndecodableError(f"{type_name}: {error}") from error
     except UnicodeDecodeError as error:
         raise UndecodableError(f"{type_name}: not UTF-8") from error
+    except RecursionError as error:
+        raise UndecodableError(f"{type_name}: nested too deeply") from error
     return decoded

@@ -69,19 +69,25 @@ class Envelope(Struct, frozen=True, kw_only=True):
             raw = headers.get(name)
             return None if raw is None else int(raw)
 
+        def instant(raw: str) -> datetime:
+            at = datetime.fromisoformat(raw)
+            if at.tzinfo is None:
+                raise ValueError(f"{raw} has no offset")
+            return at
+
         try:
             deadline = text("ce_deadline")
             return cls(
                 id=headers["ce_id"].decode(),
                 source=headers["ce_source"].decode(),
                 subject=headers["ce_subject"].decode(),
-                time=datetime.fromisoformat(headers["ce_time"].decode()),
+                time=instant(headers["ce_time"].decode()),
                 sequence=number("ce_sequence"),
                 previous_id=text("ce_previousid"),
                 command_id=text("ce_commandid"),
                 tenant_id=text("ce_tenantid"),
                 reply_partition=number("ce_replypartition"),
-                deadline=None if deadline is None else datetime.fromisoformat(deadline),
+                deadline=None if deadline is None else instant(deadline),
                 traceparent=text("traceparent"),
             )
         except KeyError as missing:

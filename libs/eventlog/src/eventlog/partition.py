@@ -179,12 +179,14 @@ class PartitionOwner(Generic[S]):
         with the exact state around it.
         """
         turns = list(self._unsettled)
-        accepted = [item for turn in turns for item in turn.accepted]
-        await self._tell(accepted)
-        await faultpoints.reached("owner.after_follow_ups")
-        await self._project(accepted)
-        await faultpoints.reached("owner.after_projection")
-        await self._answer([item for turn in turns for item in turn.decided])
+        if turns:
+            accepted = [item for turn in turns for item in turn.accepted]
+            await self._tell(accepted)
+            await faultpoints.reached("owner.after_follow_ups")
+            await self._project(accepted)
+            await faultpoints.reached("owner.after_projection")
+            await self._answer([item for turn in turns for item in turn.decided])
+            await faultpoints.reached("owner.after_verdicts")
         for turn in turns:
             self._unsettled.popleft()
             self._settled_end = turn.end
@@ -354,7 +356,6 @@ class PartitionOwner(Generic[S]):
             )
         if replies:
             await self._outbox.publish(replies)
-        await faultpoints.reached("owner.after_verdicts")
         metrics.COMMANDS.labels(self._aggregate.name).inc(len(decided))
 
     async def _save_checkpoint(self) -> None:

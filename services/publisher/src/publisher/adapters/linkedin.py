@@ -46,6 +46,7 @@ VIDEO_BYTES = 500 * MEGABYTE
 PROCESSING_LIMIT = timedelta(minutes=15)
 CLOCK_SLACK = timedelta(seconds=60)
 PAGE = 50
+MAX_PAGES = 10
 JITTER = 5.0
 
 _PAGES = ("organization", "company_page")
@@ -365,28 +366,40 @@ class LinkedInConnector:
     # --- reading back ---------------------------------------------------------------------------------
 
     async def look_up(self, author: Author, draft: Draft, since: datetime) -> Finding:
-        start = since - CLOCK_SLACK
-        path = f"/rest/posts?q=author&author={_encoded(author_urn(author.account))}&sortBy=CREATED&count={PAGE}"
-        try:
-            response = await self._call(author, "read_posts", "GET", path, headers={"X-RestLi-Method": "FINDER"})
-        except httpx.HTTPError:
-            return UNREADABLE
+        oldest = since - CLOCK_SLACK
+        for number in range(MAX_PAGES):
+            try:
+                page = await self._page(author, number * PAGE)
+                created = [_created_at(post) for post in page]
+                found = tuple(
+                    Candidate(str(post["id"]), at, post_url(str(post["id"])))
+                    for post, at in zip(page, created, strict=True)
+                    if at >= oldest and self._is_same(post, draft)
+                )
+            except (httpx.HTTPError, KeyError, TypeError, ValueError, OverflowError, msgspec.ValidationError):
+                return UNREADABLE
+            if found or len(page) < PAGE or min(created) < oldest:
+                return Finding(found, complete=True)
+        return UNREADABLE
+
+    async def _page(self, author: Author, start: int) -> list[dict[str, Any]]:
+        """The author's posts, newest first. A post that arrives meanwhile shows one twice, and hides none.
+
+        Raises httpx.HTTPError; ValueError and its like for an answer that is not what was asked for.
+        """
+        path = f"/rest/posts?q=author&author={_encoded(author_urn(author.account))}&sortBy=CREATED"
+        response = await self._call(
+            author, "read_posts", "GET", f"{path}&start={start}&count={PAGE}", headers={"X-RestLi-Method": "FINDER"}
+        )
         body = json_object(response)
         if response.status_code != httpx.codes.OK or body is None:
-            return UNREADABLE
-        try:
-            posts = msgspec.convert(body["elements"], list[dict[str, Any]])
-            created = [_created_at(post) for post in posts]
-            wanted = normalise_for_match(compose_text(draft.content, self.platform), self.platform)
-            found = tuple(
-                Candidate(str(post["id"]), at, post_url(str(post["id"])))
-                for post, at in zip(posts, created, strict=True)
-                if at >= start and _media_of(post) == _media_of({"content": _attached(draft)})
-                if normalise_for_match(plain_text(str(post.get("commentary", ""))), self.platform) == wanted
-            )
-        except (KeyError, TypeError, ValueError, OverflowError, msgspec.ValidationError):
-            return UNREADABLE
-        return Finding(found, complete=len(posts) < PAGE or min(created) < start)
+            raise ValueError(f"the posts cannot be read: {response.status_code}")
+        return msgspec.convert(body["elements"], list[dict[str, Any]])
+
+    def _is_same(self, post: Mapping[str, Any], draft: Draft) -> bool:
+        wanted = normalise_for_match(compose_text(draft.content, self.platform), self.platform)
+        shown = normalise_for_match(plain_text(str(post.get("commentary", ""))), self.platform)
+        return shown == wanted and _media_of(post) == _media_of({"content": _attached(draft)})
 
 
 def author_urn(account: Account) -> str:
