@@ -14,7 +14,7 @@ from system import TENANT, System
 from contracts.content import Content
 from contracts.ids import new_id
 from contracts.posts import CreatePost
-from contracts.topics import POSTS_COMMANDS
+from contracts.topics import POSTS_COMMANDS, POSTS_EVENTS
 from eventlog.sending import CommandSender
 
 
@@ -22,8 +22,8 @@ async def measure(system: System, count: int) -> Sequence[Figure]:
     group = f"posts: a backlog of {count:,} commands"
     posts = system.stack.process("posts")
     posts.stop()
-    before = await system.records("posts.events")
-    await _send(system, count)
+    before = await system.records(POSTS_EVENTS)
+    await backlog(system, count)
     posts.spawn()
     first = await _grown(system, before + 1)
     last = await _grown(system, before + count)
@@ -43,7 +43,8 @@ async def measure(system: System, count: int) -> Sequence[Figure]:
     ]
 
 
-async def _send(system: System, count: int) -> None:
+async def backlog(system: System, count: int) -> None:
+    """Appends so many commands, each creating a draft."""
     sender = await CommandSender.connect(system.bootstrap, source="bench")
 
     async def one() -> None:
@@ -60,13 +61,13 @@ async def _send(system: System, count: int) -> None:
         )
         await sender.send(POSTS_COMMANDS, post_id, command, command_id=new_id("cmd"), tenant_id=TENANT, timeout=60)
 
-    for _ in range(count // 500):
-        await asyncio.gather(*(one() for _ in range(500)))
+    for start in range(0, count, 500):
+        await asyncio.gather(*(one() for _ in range(min(500, count - start))))
     await sender.close()
 
 
 async def _grown(system: System, count: int) -> tuple[float, int]:
     """When the log was seen to hold at least so many events, and how many it held."""
-    while (there := await system.records("posts.events")) < count:
+    while (there := await system.records(POSTS_EVENTS)) < count:
         await asyncio.sleep(0.02)
     return time.perf_counter(), there
