@@ -17,7 +17,7 @@ from contracts.ids import new_id
 
 async def measure(system: System, accounts: Sequence[tuple[str, str]], crowd: int) -> Sequence[Figure]:
     idle = await _lateness(system, accounts, 200, apart=timedelta(milliseconds=50), ahead=timedelta(seconds=10))
-    ahead = timedelta(seconds=20 + crowd / 300)
+    ahead = timedelta(seconds=20 + crowd / 150)
     crowded = await _lateness(system, accounts, crowd, apart=timedelta(seconds=1) / crowd, ahead=ahead)
     one, many = "due → live, one at a time", f"due → live, {crowd:,} due within one second"
     return [

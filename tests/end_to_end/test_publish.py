@@ -100,6 +100,8 @@ def test_publishes_images_with_their_descriptions(
             "alt_text": "New features announcement graphic",
         }
     ]
+    body["platforms"][0]["options"] = {"reply_settings": "everyone"}
+    body["platforms"][1]["options"] = {"visibility": "PUBLIC"}
     answer = client.post("/publish", body, status=201)
     client.settled(answer["post_id"], "published")
     for account in (twitter, linkedin):

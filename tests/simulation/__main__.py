@@ -58,10 +58,9 @@ def _replay(result: Result) -> int:
 def _mutants(seeds: range) -> int:
     survivors = 0
     for mutant in MUTANTS:
-        first = seeds.start + mutant.first_seed
-        caught = hunt(mutant, range(first, first + len(seeds)))
+        caught = hunt(mutant, seeds)
         survivors += caught is None
-        told = "survived" if caught is None else f"{caught.seed - first + 1:>5} seeds from {first:<6}{caught.violation}"
+        told = "survived" if caught is None else f"{caught.seed - seeds.start + 1:>6} seeds  {caught.violation}"
         _say(f"{mutant.name:<52}{told[:120]}")
     return 1 if survivors else 0
 

@@ -1,0 +1,96 @@
+"""A token goes into the vault and to its platform, and nowhere else: into no log, topic, document, metric or answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import httpx
+import pymongo
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from contracts.ids import new_id
+from localstack.services import SERVICES
+
+pytestmark = pytest.mark.stack
+
+
+def test_a_token_is_nowhere_to_be_seen(stack: Any, stranger: Any, eventually: Any) -> None:
+    canary = new_id("canary")
+    account = {
+        "tenant_id": stranger.tenant,
+        "platform": "twitter",
+        "platform_user_id": "1",
+        "username": "canary",
+        "display_name": "Canary",
+        "followers": 1,
+        "account_type": "profile",
+        "permissions": ["post"],
+        "access_token": canary,
+        "refresh_token": f"{canary}-refresh",
+    }
+    connected = subprocess.run(
+        [sys.executable, "-m", "publisher", "connect"],
+        input=json.dumps(account),
+        env={**os.environ, **stack.process("publisher").environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert canary not in connected.stdout + connected.stderr
+
+    # The platform does not know the token, so every path that could quote it is taken.
+    body = {"content": {"text": f"Nobody {new_id('n')}"}, "platforms": [{"platform": "twitter"}]}
+    publication = stranger.post("/publish", body, status=201)
+    post_id = publication["post_id"]
+    eventually(
+        lambda: (
+            stranger.get(f"/publish/{publication['publish_id']}")["platforms"][0]["status"] in {"deferred", "failed"}
+        )
+    )
+    for path in (f"/posts/{post_id}", f"/posts/{post_id}/history", "/accounts"):
+        assert canary not in stranger.request("GET", path).text
+    for service in SERVICES:
+        assert canary not in stack.logs(service), service
+    metrics = httpx.get(f"http://127.0.0.1:{stack.settings.publisher_health_port}/metrics", trust_env=False)
+    assert canary not in metrics.text
+    assert asyncio.run(_topics_with(stack.kafka_bootstrap, canary.encode())) == set()
+    assert _collections_with(stack, canary) == set()
+
+
+async def _topics_with(bootstrap: str, needle: bytes) -> set[str]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in sorted(await consumer.topics())
+            for number in sorted(consumer.partitions_for_topic(topic) or ())
+        ]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        found: set[str] = set()
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for tp, records in (await consumer.getmany(timeout_ms=500)).items():
+                if any(needle in (record.value or b"") or needle in str(record.headers).encode() for record in records):
+                    found.add(tp.topic)
+        return found
+    finally:
+        await consumer.stop()
+
+
+def _collections_with(stack: Any, needle: str) -> set[str]:
+    with pymongo.MongoClient[dict[str, Any]](stack.mongodb_uri) as client:
+        database = client[stack.database]
+        return {
+            name
+            for name in database.list_collection_names()
+            if any(needle in repr(document) for document in database[name].find())
+        }
