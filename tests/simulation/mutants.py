@@ -36,7 +36,7 @@ class Mutant:
     member: type[Member] = Member
     patches: tuple[tuple[object, str, Callable[..., object]], ...] = ()
     rare: bool = False
-    """One run in thousands notices it. A test of its own in `libs/eventlog/tests/test_partition_owner.py` always does."""
+    """One run in thousands notices it; a test of its own, in libs/eventlog/tests/test_partition_owner.py, always."""
 
 
 def hunt(mutant: Mutant, seeds: range) -> Result | None:
