@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import due
@@ -19,15 +20,25 @@ from system import System, running
 ACCOUNTS = 32
 
 
-async def measure(system: System, *, quick: bool) -> list[Figure]:
+PARTS = ("front", "due", "writer", "growth", "rebuild")
+
+
+async def measure(system: System, parts: Sequence[str], *, quick: bool) -> list[Figure]:
     accounts = system.connect("twitter", ACCOUNTS)
     system.sandbox("POST", "/settings", json={"twitter": {"rate_limits": {"enabled": False}}})
     figures = _memory(system, "after start")
-    figures += await front.measure(system)
-    figures += await due.measure(system, accounts, 1_000 if quick else 10_000)
-    figures += await writer.measure(system, 5_000 if quick else 20_000)
-    figures += await front.flatness(system, 1_000, 20_000 if quick else 100_000)
-    figures += await rebuilding.measure(system)
+    for part in parts:
+        match part:
+            case "front":
+                figures += await front.measure(system)
+            case "due":
+                figures += await due.measure(system, accounts, 1_000 if quick else 10_000)
+            case "writer":
+                figures += await writer.measure(system, 5_000 if quick else 20_000)
+            case "growth":
+                figures += await front.flatness(system, 1_000, 20_000 if quick else 100_000)
+            case "rebuild":
+                figures += await rebuilding.measure(system)
     figures += _memory(system, "at the end")
     return figures
 
@@ -41,11 +52,14 @@ def _memory(system: System, when: str) -> list[Figure]:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="bench", description="What the main road costs on this machine.")
+    arguments.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all unless named")
     arguments.add_argument("--quick", action="store_true", help="smaller numbers, some two minutes")
     arguments.add_argument("--json", type=Path, help="write the figures here too")
     options = arguments.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        arguments.error(f"there is no part {', '.join(sorted(unknown))}")
     with running() as system:
-        figures = asyncio.run(measure(system, quick=options.quick))
+        figures = asyncio.run(measure(system, options.parts or PARTS, quick=options.quick))
     print(table(figures))
     if options.json:
         options.json.write_text(as_json(figures) + "\n")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import bare
+import httpx
 from figures import Figure
 from system import TENANT, System
 
 from contracts.content import Content
 from contracts.ids import new_id
 from contracts.posts import CreatePost
-from contracts.topics import POSTS_COMMANDS, POSTS_EVENTS
+from contracts.topics import POSTS_COMMANDS
 from eventlog.sending import CommandSender
 
 
@@ -22,13 +25,11 @@ async def measure(system: System, count: int) -> Sequence[Figure]:
     group = f"posts: a backlog of {count:,} commands"
     posts = system.stack.process("posts")
     posts.stop()
-    before = await system.records(POSTS_EVENTS)
     await backlog(system, count)
     posts.spawn()
-    first = await _grown(system, before + 1)
-    last = await _grown(system, before + count)
-    ours = (last[1] - first[1]) / (last[0] - first[0])
-    posts.wait_ready()
+    began, already = await _settled(system, 1)
+    ended, _ = await _settled(system, count)
+    ours = (count - already) / (ended - began)
     loop = await bare.consume_and_append(system.bootstrap, POSTS_COMMANDS, "social.mention_received", count)
     return [
         Figure(group=group, name="consume, append, commit and nothing else", value=loop, unit="/s"),
@@ -66,8 +67,16 @@ async def backlog(system: System, count: int) -> None:
     await sender.close()
 
 
-async def _grown(system: System, count: int) -> tuple[float, int]:
-    """When the log was seen to hold at least so many events, and how many it held."""
-    while (there := await system.records(POSTS_EVENTS)) < count:
-        await asyncio.sleep(0.02)
-    return time.perf_counter(), there
+async def _settled(system: System, count: int) -> tuple[float, int]:
+    """When the service was seen to have answered at least so many commands since its start, and how many it had."""
+    url = f"http://127.0.0.1:{system.stack.settings.posts_health_port}/metrics"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        while True:
+            with suppress(httpx.TransportError):
+                found = _ANSWERED.search((await client.get(url)).text)
+                if found is not None and (answered := int(float(found[1]))) >= count:
+                    return time.perf_counter(), answered
+            await asyncio.sleep(0.05)
+
+
+_ANSWERED = re.compile(r'^eventlog_commands_total\{aggregate="posts"\} (\S+)$', re.MULTILINE)
