@@ -1,6 +1,6 @@
 """How aggregates lie in MongoDB: one document each, replaced only by a higher version."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -14,9 +14,15 @@ from eventlog.aggregate import Aggregate
 from eventlog.chain import Memo, Stored
 
 S = TypeVar("S")
+T = TypeVar("T")
 Document = dict[str, Any]
 
 _DUPLICATE_KEY = 11000
+
+CHUNK = 100
+"""Documents in one call. A call that grows with the backlog runs into its time limit just when the store is slow; then
+everything would be done again, and the store be slower still.
+"""
 
 
 def read_state(document: Mapping[str, Any], state_type: type[S]) -> S:
@@ -63,18 +69,21 @@ class MongoDocuments(Generic[S]):
         await self._documents.create_index([("partition", 1), ("due_at", 1)], name="due")
 
     async def load(self, aggregate_ids: Iterable[str]) -> Mapping[str, Stored[S]]:
-        found = self._documents.find({"_id": {"$in": list(aggregate_ids)}})
-        return {document["_id"]: from_document(document, self._aggregate.state_type) async for document in found}
+        found: dict[str, Stored[S]] = {}
+        for ids in _chunks(list(aggregate_ids)):
+            async for document in self._documents.find({"_id": {"$in": list(ids)}}):
+                found[document["_id"]] = from_document(document, self._aggregate.state_type)
+        return found
 
     async def save(self, partition: int, changed: Sequence[Stored[S]]) -> None:
-        requests = [self._request(partition, stored) for stored in changed]
-        try:
-            await self._documents.bulk_write(requests, ordered=False)
-        except BulkWriteError as error:
-            # Whoever finds the same or a higher version collides on _id: somebody wrote it already.
-            others = [e for e in error.details["writeErrors"] if e["code"] != _DUPLICATE_KEY]
-            if others or error.details.get("writeConcernErrors"):
-                raise
+        for chunk in _chunks([self._request(partition, stored) for stored in changed]):
+            try:
+                await self._documents.bulk_write(list(chunk), ordered=False)
+            except BulkWriteError as error:
+                # Whoever finds the same or a higher version collides on _id: somebody wrote it already.
+                others = [e for e in error.details["writeErrors"] if e["code"] != _DUPLICATE_KEY]
+                if others or error.details.get("writeConcernErrors"):
+                    raise
 
     def _request(self, partition: int, stored: Stored[S]) -> InsertOne[Document] | ReplaceOne[Document]:
         document = to_document(self._aggregate, partition, stored)
@@ -102,6 +111,11 @@ class MongoDocuments(Generic[S]):
         await self._checkpoints.update_one(
             {"_id": f"{self._name}:{partition}"}, {"$max": {"next_offset": offset}}, upsert=True
         )
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
 
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

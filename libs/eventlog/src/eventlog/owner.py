@@ -35,8 +35,8 @@ TURN_SIZE = 500
 QUEUE_SIZE = 2_000
 """Commands waiting for one partition before fetching it is paused."""
 
-UNSETTLED_LIMIT = 5_000
-"""Commands decided but not settled before deciding waits."""
+UNSETTLED_LIMIT = 500
+"""Commands decided but not settled before deciding waits: what a slow store takes in a moment."""
 
 STALE_AFTER = 30.0
 """Seconds without a finished turn or a successful takeover after which an owned partition is reported."""
@@ -205,13 +205,14 @@ class AggregateOwner(ConsumerRebalanceListener, Generic[S]):  # type: ignore[mis
     async def _decide(self, tp: TopicPartition, partition: _Partition, owner: PartitionOwner[S]) -> None:
         while not partition.released.is_set():
             partition.changed.clear()
+            if owner.unsettled().total() > UNSETTLED_LIMIT:
+                # Also when thousands come due at once: a store that falls behind must not be buried.
+                await _wait_for(partition.settled, IDLE_WAIT)
+                continue
             if not partition.waiting:
                 due = owner.next_due()
                 wait = IDLE_WAIT if due is None else (due - datetime.now(UTC)).total_seconds()
                 await _wait_for(partition.changed, min(wait, IDLE_WAIT))
-            elif owner.unsettled().total() > UNSETTLED_LIMIT:
-                await _wait_for(partition.settled, IDLE_WAIT)
-                continue
             await self._turn(partition, owner)
             partition.turned_at = time.monotonic()
             if partition.paused and len(partition.waiting) < TURN_SIZE and not partition.released.is_set():

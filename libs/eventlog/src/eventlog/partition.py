@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 HORIZON = timedelta(minutes=5)
 REFILL_EVERY = timedelta(minutes=1)
-REFILL_LIMIT = 50_000
+REFILL_LIMIT = 5_000
 CHECKPOINT_EVERY = 1.0
 """Seconds. What lies between checkpoint and end is read again at takeover, nothing worse."""
 
