@@ -15,6 +15,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.ids import new_id
+from contracts.topics import all_topics
 from localstack.services import SERVICES
 
 pytestmark = pytest.mark.stack
@@ -60,18 +61,16 @@ def test_a_token_is_nowhere_to_be_seen(stack: Any, stranger: Any, eventually: An
         assert canary not in stack.logs(service), service
     metrics = httpx.get(f"http://127.0.0.1:{stack.settings.publisher_health_port}/metrics", trust_env=False)
     assert canary not in metrics.text
-    assert asyncio.run(_topics_with(stack.kafka_bootstrap, canary.encode())) == set()
+    assert asyncio.run(_topics_with(stack.kafka_bootstrap, stack.settings.topic_partitions, canary.encode())) == set()
     assert _collections_with(stack, canary) == set()
 
 
-async def _topics_with(bootstrap: str, needle: bytes) -> set[str]:
+async def _topics_with(bootstrap: str, count: int, needle: bytes) -> set[str]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     await consumer.start()
     try:
         partitions = [
-            TopicPartition(topic, number)
-            for topic in sorted(await consumer.topics())
-            for number in sorted(consumer.partitions_for_topic(topic) or ())
+            TopicPartition(topic.name, number) for topic in all_topics(count) for number in range(topic.partitions)
         ]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
