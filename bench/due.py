@@ -14,6 +14,8 @@ from system import API, System
 
 from contracts.ids import new_id
 
+PATIENCE = timedelta(minutes=10)
+
 
 async def measure(system: System, accounts: Sequence[tuple[str, str]], crowd: int) -> Sequence[Figure]:
     idle = await _lateness(system, accounts, 200, apart=timedelta(milliseconds=50), ahead=timedelta(seconds=10))
@@ -55,6 +57,8 @@ async def _lateness(
     await asyncio.sleep((first - datetime.now(UTC)).total_seconds())
     arrived: dict[str, datetime] = {}
     while len(arrived) < count:
+        if datetime.now(UTC) > first + PATIENCE:
+            raise RuntimeError(f"{len(arrived):,} of {count:,} posts have arrived {PATIENCE} after the first was due")
         await asyncio.sleep(0.5)
         for _, platform_user_id in accounts:
             for post in system.sandbox("GET", "/ledger", params={"account": platform_user_id})["posts"]:

@@ -31,7 +31,7 @@ def test_accounts_are_listed_with_every_field(client: Any, twitter: Any, linkedi
     assert client.get("/accounts", status="disconnected")["accounts"] == []
 
 
-def test_no_token_is_anywhere_a_client_or_an_operator_looks(client: Any, stack: Any, connect: Any) -> None:
+def test_the_callers_token_is_in_no_log(client: Any, stack: Any) -> None:
     answer = client.request("GET", "/accounts").text
     assert "token" not in answer
     for service in ("gateway", "posts", "publisher"):

@@ -29,7 +29,7 @@ def test_a_line_survives_reading_and_writing() -> None:
         "org.example:thing sha256:" + HASH,
         "org.example:thing:1.0",
         "org.example:thing:1.0 sha256:" + HASH[1:],
-        f"https://example.org/thing.jar sha256:{HASH}",
+        f"file:///thing.jar sha256:{HASH}",
         f"org.example:../thing:1.0 sha256:{HASH}",
     ],
 )

@@ -59,9 +59,7 @@ class KafkaEventLog:
     """`EventLog` and `Outbox` over one producer and one group-less reader."""
 
     def __init__(self, bootstrap: str, topic: str, client_id: str) -> None:
-        self._bootstrap = bootstrap
         self._topic = topic
-        self._client_id = client_id
         self._producer = producer(bootstrap, client_id)
         self._reader = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
