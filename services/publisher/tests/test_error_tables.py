@@ -7,14 +7,17 @@ import httpx
 import pytest
 
 from contracts.accounts import Account
+from contracts.content import Content
 from publisher.adapters.linkedin import LinkedInConnector
 from publisher.adapters.media import MediaFetcher
 from publisher.adapters.x import XConnector
 from publisher.domain.answers import Accepted, Ambiguous, Answer, Duplicate, Postponed, Refused, Retry
 from publisher.domain.budgets import Budgets
 from publisher.domain.publication import Policy
-from publisher.ports import Author, Connector, Secret
+from publisher.ports import Author, Connector, Draft, Secret
 from publisher.settings import RETRY_DELAYS
+
+DRAFT = Draft(index=0, content=Content(text="Hello"), options={}, uploads=())
 
 SECRET = "s3cret-token"
 URN = "urn:li:share:7141138937766391808"
@@ -45,7 +48,7 @@ def connector(platform: str, transport: httpx.AsyncBaseTransport) -> Connector:
 
 
 async def answer_to(platform: str, response: httpx.Response) -> Answer:
-    return await connector(platform, httpx.MockTransport(lambda _: response)).send(author(platform), b"{}")
+    return await connector(platform, httpx.MockTransport(lambda _: response)).send(author(platform), DRAFT, b"{}")
 
 
 def problem(status: int, detail: str, *, kind: str = "about:blank") -> httpx.Response:
@@ -149,7 +152,7 @@ async def test_a_limit_is_kept_until_its_reset() -> None:
     response = httpx.Response(201, json={"data": {"id": "1"}}, headers=headers)
     x = connector("twitter", httpx.MockTransport(lambda _: response))
 
-    assert isinstance(await x.send(author("twitter"), b"{}"), Accepted)
+    assert isinstance(await x.send(author("twitter"), DRAFT, b"{}"), Accepted)
 
     postponed = x.budgets.exhausted("acc_1", datetime.now(UTC))
     assert postponed is not None
@@ -174,7 +177,7 @@ async def test_only_what_was_never_sent_is_sent_again(
     def fail(_: httpx.Request) -> httpx.Response:
         raise failure
 
-    assert type(await connector(platform, httpx.MockTransport(fail)).send(author(platform), b"{}")) is kind
+    assert type(await connector(platform, httpx.MockTransport(fail)).send(author(platform), DRAFT, b"{}")) is kind
 
 
 async def test_the_post_asked_for() -> None:
@@ -184,7 +187,9 @@ async def test_the_post_asked_for() -> None:
         seen.append(request)
         return httpx.Response(201, headers={"x-restli-id": URN.replace(":", "%3A")})
 
-    answer = await connector("linkedin", httpx.MockTransport(accept)).send(author("linkedin"), json.dumps({}).encode())
+    answer = await connector("linkedin", httpx.MockTransport(accept)).send(
+        author("linkedin"), DRAFT, json.dumps({}).encode()
+    )
 
     assert answer == Accepted(URN, f"https://www.linkedin.com/feed/update/{URN}/")
     assert seen[0].headers["LinkedIn-Version"] == "202609"

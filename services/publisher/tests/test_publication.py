@@ -59,7 +59,7 @@ def sending(now: datetime = NOW) -> Publication:
 
 
 def test_a_text_is_sent_at_once() -> None:
-    assert publication.next_action(claim(None, request()), request(), NOW, readable=True) == SendPart(0)
+    assert publication.next_action(claim(None, request()), request(), NOW, POLICY, readable=True) == SendPart(0)
 
 
 def test_sending_found_by_anybody_is_unknown_and_never_sent_again() -> None:
@@ -80,18 +80,18 @@ def test_a_foreign_lease_is_respected_until_it_ends() -> None:
 def test_an_ended_attempt_is_reported_again_and_an_old_one_skipped() -> None:
     entry = answered(sending(), Accepted("42"))
     again = claim(entry, request())
-    action = publication.next_action(again, request(), NOW, readable=True)
+    action = publication.next_action(again, request(), NOW, POLICY, readable=True)
     assert isinstance(action, Report)
     assert isinstance(action.finished.outcome, Published)
     later = claim(entry, request(attempt=2))
-    assert isinstance(publication.next_action(claim(later, request()), request(), NOW, readable=True), Skip)
+    assert isinstance(publication.next_action(claim(later, request()), request(), NOW, POLICY, readable=True), Skip)
 
 
 def test_what_the_job_says_is_live_is_not_sent() -> None:
     live = LivePart(index=0, platform_post_id="42")
     job = request(parts=2, live=(live,))
     entry = claim(None, job)
-    assert publication.next_action(entry, job, NOW, readable=True) == SendPart(1)
+    assert publication.next_action(entry, job, NOW, POLICY, readable=True) == SendPart(1)
     assert publication.reply_to(entry, 1) == "42"
 
 
@@ -170,7 +170,7 @@ def test_whatever_happens_there_is_never_a_second_live_post(events: list[str]) -
         except LeasedElsewhereError:
             now += POLICY.lease
             continue
-        action = publication.next_action(entry, job, now, readable=True)
+        action = publication.next_action(entry, job, now, POLICY, readable=True)
         if isinstance(action, SendPart):
             entry = publication.start_send(entry, 0, "f", now, POLICY)
             entry = _sent(entry, event, live, now)

@@ -216,6 +216,7 @@ _ALL: tuple[Message, ...] = (
         platform="twitter",
         account_id=X_ACCOUNT_ID,
         parts=(_CONTENT,),
+        title="Launch day",
         options={"reply_settings": "following"},
         live_parts=(_X_PART,),
         due_at=_SCHEDULE.at,

@@ -22,6 +22,7 @@ class PublishRequested(Command, frozen=True, kw_only=True):
     account_id: str
     parts: tuple[Content, ...]
     """What is to be live, in order; overrides of the target are applied already."""
+    title: str | None = None
     options: Options
     live_parts: tuple[LivePart, ...]
     due_at: datetime

@@ -20,7 +20,7 @@ from prometheus_client import Counter, Histogram
 from chassis import tracing
 from chassis.faultpoints import reached
 from contracts.accounts import Account, DisconnectAccount
-from contracts.content import Failure
+from contracts.content import Content, Failure
 from contracts.ids import derived_id
 from contracts.messages import Command
 from contracts.posts import Published, ReportOutcome
@@ -30,6 +30,7 @@ from eventlog.jobs import Job
 from publisher.domain import publication
 from publisher.domain.answers import UNREADABLE, Answer, Finding, Refused, SetbackError
 from publisher.domain.publication import (
+    Assemble,
     Finished,
     LeasedElsewhereError,
     LookUp,
@@ -39,6 +40,7 @@ from publisher.domain.publication import (
     Resend,
     SendPart,
     Skip,
+    Upload,
 )
 from publisher.ports import Accounts, Author, Connector, Draft, Journal, JournalConflictError, Tokens
 
@@ -53,6 +55,8 @@ LATENESS = Histogram(
     ("platform",),
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
+
+Step = Prepare | Assemble | SendPart | LookUp | Resend
 
 MAX_LEASE_WAIT = 5.0
 MAX_IN_JOB_WAIT = 5.0
@@ -158,11 +162,13 @@ class Publisher:
         """The journal when this attempt has ended, or turns out to be an old one."""
         entry = await self._claimed(target)
         while True:
-            action = publication.next_action(entry, target.request, self._now(), readable=target.readable)
+            action = publication.next_action(
+                entry, target.request, self._now(), target.connector.policy, readable=target.readable
+            )
             match action:
                 case Report() | Skip():
                     return entry
-                case Prepare() | SendPart() | LookUp() | Resend():
+                case Prepare() | Assemble() | SendPart() | LookUp() | Resend():
                     entry = await self._step(target, entry, action)
 
     async def _claimed(self, target: _Target) -> Publication:
@@ -187,15 +193,15 @@ class Publisher:
                 return await self._journal.save(entry)
             return entry
 
-    async def _step(
-        self, target: _Target, entry: Publication, action: Prepare | SendPart | LookUp | Resend
-    ) -> Publication:
+    async def _step(self, target: _Target, entry: Publication, action: Step) -> Publication:
         author = await self._author(target)
         if isinstance(author, Failure):
             return await self._journal.save(self._without_author(target, entry, action, author))
         match action:
             case Prepare():
                 return await self._prepare(target, author, entry, action)
+            case Assemble():
+                return await self._assemble(target, author, entry, action)
             case SendPart(part):
                 return await self._send(target, author, entry, part, resend=False)
             case LookUp(part):
@@ -214,9 +220,7 @@ class Publisher:
             return _disconnected("There is no token for the account.")
         return Author(account=account, token=token)
 
-    def _without_author(
-        self, target: _Target, entry: Publication, action: Prepare | SendPart | LookUp | Resend, failure: Failure
-    ) -> Publication:
+    def _without_author(self, target: _Target, entry: Publication, action: Step, failure: Failure) -> Publication:
         if isinstance(action, LookUp | Resend):
             return publication.withheld(entry, action.part, failure, self._now())
         return publication.set_back(entry, action.part, Refused(failure), self._now(), target.connector.policy)
@@ -228,27 +232,52 @@ class Publisher:
         deferred = self._out_of_budget(target, entry, action.part)
         if deferred is not None:
             return await self._journal.save(deferred)
+        if action.upload is None:
+            # Uploading takes long: others must see that somebody is at it.
+            entry = await self._journal.save(entry)
+        elif (postponed := await self._wait(target, entry, action.part, action.upload)) is not None:
+            return postponed
+        steps = _Steps(self._journal, entry, content, connector.policy, self._now)
+        draft = _draft(target.request, entry, action.part)
         try:
             if action.upload is None:
-                # Uploading takes long: others must see that somebody is at it.
-                entry = await self._journal.save(entry)
-                upload = await connector.upload(author, action.part, action.media)
+                upload = await connector.upload(author, draft, action.media, steps.record)
             else:
-                wait = 0.0
-                if action.upload.check_at is not None:
-                    wait = (action.upload.check_at - self._now()).total_seconds()
-                if wait > MAX_IN_JOB_WAIT:
-                    postponed = publication.wait_for_media(
-                        entry, action.part, action.upload, self._now(), connector.policy
-                    )
-                    return await self._journal.save(postponed)
-                await self._sleep(max(0.0, wait))
-                upload = await connector.check_upload(author, action.upload)
+                upload = await connector.carry_on(author, draft, action.media, action.upload, steps.record)
+        except SetbackError as error:
+            return await self._journal.save(
+                publication.set_back(steps.entry, action.part, error.setback, self._now(), connector.policy)
+            )
+        await steps.record(upload)
+        return steps.entry
+
+    async def _assemble(self, target: _Target, author: Author, entry: Publication, action: Assemble) -> Publication:
+        connector = target.connector
+        if connector.assembling is None:
+            raise TypeError(f"nothing is assembled for {connector.platform}")
+        if action.container is not None:
+            postponed = await self._wait(target, entry, action.part, action.container)
+            if postponed is not None:
+                return postponed
+        try:
+            draft = _draft(target.request, entry, action.part)
+            container = await connector.assembling.assemble(author, draft, action.container)
         except SetbackError as error:
             return await self._journal.save(
                 publication.set_back(entry, action.part, error.setback, self._now(), connector.policy)
             )
-        return await self._journal.save(publication.uploaded(entry, upload, content, self._now(), connector.policy))
+        return await self._journal.save(publication.assembled(entry, container, self._now(), connector.policy))
+
+    async def _wait(self, target: _Target, entry: Publication, part: int, upload: Upload) -> Publication | None:
+        """Waits until the upload is worth asking about; the attempt put off when that takes too long for a job."""
+        if upload.check_at is None:
+            return None
+        wait = (upload.check_at - self._now()).total_seconds()
+        if wait > MAX_IN_JOB_WAIT:
+            postponed = publication.wait_for_media(entry, part, upload, self._now(), target.connector.policy)
+            return await self._journal.save(postponed)
+        await self._sleep(max(0.0, wait))
+        return None
 
     def _out_of_budget(self, target: _Target, entry: Publication, part: int) -> Publication | None:
         postponed = target.connector.budgets.exhausted(target.request.account_id, self._now())
@@ -265,7 +294,8 @@ class Publisher:
         connector = target.connector
         if not resend and (deferred := self._out_of_budget(target, entry, part)) is not None:
             return await self._journal.save(deferred)
-        body = connector.request(author, _draft(target.request, entry, part))
+        draft = _draft(target.request, entry, part)
+        body = connector.request(author, draft)
         fingerprint = hashlib.sha256(body).hexdigest()
         if resend and entry.parts[part].sends[-1].fingerprint != fingerprint:
             changed = Failure(
@@ -282,16 +312,16 @@ class Publisher:
         if not publication.may_call(entry, part, self._now(), connector.policy):
             answer: Answer = publication.too_late()
         else:
-            answer = await self._call(connector, author, body)
+            answer = await self._call(connector, author, draft, body)
         await reached("publisher.after_call")
         entry = await self._record(target, entry, part, answer, number)
         await reached("publisher.answer_recorded")
         return entry
 
-    async def _call(self, connector: Connector, author: Author, body: bytes) -> Answer:
+    async def _call(self, connector: Connector, author: Author, draft: Draft, body: bytes) -> Answer:
         try:
             async with asyncio.timeout(connector.policy.call_timeout):
-                return await connector.send(author, body)
+                return await connector.send(author, draft, body)
         except TimeoutError:
             return publication.no_answer()
 
@@ -398,13 +428,37 @@ class Publisher:
         )
 
 
+class _Steps:
+    """Journals the steps of one upload."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        entry: Publication,
+        content: Content,
+        policy: publication.Policy,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.entry = entry
+        self._journal = journal
+        self._content = content
+        self._policy = policy
+        self._now = now
+
+    async def record(self, upload: Upload) -> None:
+        changed = publication.uploaded(self.entry, upload, self._content, self._now(), self._policy)
+        self.entry = await self._journal.save(changed)
+
+
 def _draft(request: PublishRequested, entry: Publication, part: int) -> Draft:
     content = request.parts[part]
     return Draft(
         index=part,
+        title=request.title,
         content=content,
         options=request.options,
         uploads=publication.uploads_of(entry, part, content),
+        container=publication.container_of(entry, part),
         reply_to=publication.reply_to(entry, part),
     )
 

@@ -1,13 +1,13 @@
 """What handling a job needs from the outside."""
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from typing import Protocol
 
 from msgspec import Struct
 
 from contracts.accounts import Account
-from contracts.content import Content, Media, Options, Platform
+from contracts.content import Content, LivePart, Media, Options, Platform
 from publisher.domain.answers import Answer, Finding
 from publisher.domain.budgets import Budgets
 from publisher.domain.publication import Policy, Publication, Upload
@@ -81,10 +81,31 @@ class Draft(Struct, frozen=True, kw_only=True):
     """One part as it is to be published."""
 
     index: int
+    title: str | None = None
+    """Of the whole post."""
     content: Content
     options: Options
     uploads: tuple[Upload, ...]
+    """Of the attachments, in their order, as far as they have come."""
+    container: Upload | None = None
+    """What `Assembling.assemble` made of them."""
     reply_to: str | None = None
+    """The platform's id of the post that this one answers: the part before it, or the post that it comments on."""
+
+
+Record = Callable[[Upload], Awaitable[None]]
+"""Journals an upload as it stands by now, which also renews the lease: after a crash it is carried on from there.
+
+Raises JournalConflictError when somebody else has taken over; the upload must not go on then.
+"""
+
+
+class Assembling(Protocol):
+    async def assemble(self, author: Author, draft: Draft, container: Upload | None) -> Upload:
+        """What the platform wants made of all uploads before one call can publish them, or the state that this has
+        reached by now. Reversible. Raises SetbackError.
+        """
+        ...
 
 
 class Connector(Protocol):
@@ -93,27 +114,40 @@ class Connector(Protocol):
     platform: Platform
     policy: Policy
     budgets: Budgets
+    assembling: Assembling | None
+    """None where `policy.assembles` is False."""
 
     def readable(self, account: Account) -> bool:
         """Whether what the account has live can be read back."""
         ...
 
-    async def upload(self, author: Author, part: int, media: Media) -> Upload:
-        """Raises SetbackError. Reversible: what is not posted expires."""
+    async def upload(self, author: Author, draft: Draft, media: Media, record: Record) -> Upload:
+        """Begins an upload, and does what can be done of it now. Reversible: what is not posted expires, and where
+        the last byte of a file publishes it, that byte is left for `send`. Raises SetbackError.
+        """
         ...
 
-    async def check_upload(self, author: Author, upload: Upload) -> Upload:
-        """The upload as the platform has processed it by now. Raises SetbackError."""
+    async def carry_on(self, author: Author, draft: Draft, media: Media, upload: Upload, record: Record) -> Upload:
+        """The upload carried on from where the platform says it stands, or as it has processed it by now.
+
+        Raises SetbackError.
+        """
         ...
 
     def request(self, author: Author, draft: Draft) -> bytes:
         """The body of the irreversible call. The same draft always gives the same bytes."""
         ...
 
-    async def send(self, author: Author, request: bytes) -> Answer:
+    async def send(self, author: Author, draft: Draft, request: bytes) -> Answer:
         """The irreversible call."""
         ...
 
     async def look_up(self, author: Author, draft: Draft, since: datetime) -> Finding:
         """What the account has live since then that looks like the draft."""
+        ...
+
+    async def delete(self, author: Author, live: LivePart) -> None:
+        """Takes a post off the platform; one that is gone already is no error. Raises SetbackError, with Refused
+        where the platform has no such call.
+        """
         ...

@@ -38,6 +38,7 @@ def publish_requests(event: Event, after: Post) -> Iterator[FollowUp]:
                 platform=target.platform,
                 account_id=target.account_id,
                 parts=after.parts if target.content is None else (target.content,),
+                title=after.title,
                 options=target.options,
                 live_parts=target.live_parts,
                 due_at=due_at,

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from contracts.accounts import Account
-from contracts.content import Failure, Media, Platform
+from contracts.content import Failure, LivePart, Media, Platform
 from platforms.composing import compose_text, little_text, normalise_for_match, plain_text
 from publisher.adapters.http import CALL_SECONDS, bearer, failed_send, failed_step, json_object, quote, utc_now
 from publisher.adapters.media import Fetched, MediaFetcher
@@ -35,7 +35,7 @@ from publisher.domain.answers import (
 )
 from publisher.domain.budgets import Budgets
 from publisher.domain.publication import Policy, Upload
-from publisher.ports import Author, Draft
+from publisher.ports import Assembling, Author, Draft, Record
 
 log = structlog.get_logger()
 
@@ -66,6 +66,7 @@ class LinkedInConnector:
     """`publisher.ports.Connector`."""
 
     platform: Platform = "linkedin"
+    assembling: Assembling | None = None
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class LinkedInConnector:
 
     # --- uploading ------------------------------------------------------------------------------------
 
-    async def upload(self, author: Author, part: int, media: Media) -> Upload:
+    async def upload(self, author: Author, draft: Draft, media: Media, record: Record) -> Upload:
         types: tuple[str, ...]
         match media.type:
             case "image":
@@ -111,7 +112,7 @@ class LinkedInConnector:
                 urn = await self._upload_image(author, fetched)
             now = self._now()
             return Upload(
-                part=part,
+                part=draft.index,
                 source=media.url or media.media_id or "",
                 type=media.type,
                 alt_text=media.alt_text,
@@ -188,7 +189,14 @@ class LinkedInConnector:
         # 401 and 403 mean here that the URL has expired.
         raise SetbackError(Retry("media_unavailable", failure))
 
-    async def check_upload(self, author: Author, upload: Upload) -> Upload:
+    async def carry_on(
+        self,
+        author: Author,
+        draft: Draft,
+        media: Media,
+        upload: Upload,
+        record: Record,
+    ) -> Upload:
         kind = "videos" if upload.type == "video" else "images"
         now = self._now()
         try:
@@ -241,7 +249,7 @@ class LinkedInConnector:
             case Refused() | Postponed() | Retry() as setback:
                 return SetbackError(setback)
             case _:
-                failure = _failure("LinkedIn did not take the media.", response, retryable=True)
+                failure = _failure("LinkedIn failed.", response, retryable=True)
                 return SetbackError(Retry("unreachable", failure))
 
     # --- sending --------------------------------------------------------------------------------------
@@ -264,7 +272,7 @@ class LinkedInConnector:
             body["content"] = content
         return msgspec.json.encode(body, order="deterministic")
 
-    async def send(self, author: Author, request: bytes) -> Answer:
+    async def send(self, author: Author, draft: Draft, request: bytes) -> Answer:
         headers = {"Content-Type": "application/json"}
         try:
             response = await self._call(author, "create_post", "POST", "/rest/posts", content=request, headers=headers)
@@ -400,6 +408,17 @@ class LinkedInConnector:
         wanted = normalise_for_match(compose_text(draft.content, self.platform), self.platform)
         shown = normalise_for_match(plain_text(str(post.get("commentary", ""))), self.platform)
         return shown == wanted and _media_of(post) == _media_of({"content": _attached(draft)})
+
+    # --- deleting -------------------------------------------------------------------------------------
+
+    async def delete(self, author: Author, live: LivePart) -> None:
+        path = f"/rest/posts/{_encoded(live.platform_post_id)}"
+        try:
+            response = await self._call(author, "delete_post", "DELETE", path, headers={"X-RestLi-Method": "DELETE"})
+        except httpx.HTTPError as error:
+            raise failed_step("LinkedIn", error) from error
+        if not response.is_success and response.status_code != httpx.codes.NOT_FOUND:
+            raise self._setback(response)
 
 
 def author_urn(account: Account) -> str:

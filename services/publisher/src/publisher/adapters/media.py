@@ -88,15 +88,39 @@ class MediaFetcher:
                 )
             yield Fetched(file=file, size=size, content_type=content_type)
 
-    async def _download(self, text: str, file: IO[bytes], max_bytes: int) -> int:
+    @asynccontextmanager
+    async def fetch_from(self, media: Media, *, start: int, size: int) -> AsyncIterator[IO[bytes]]:
+        """The bytes from `start` of a file that was fetched before and had `size` bytes then.
+
+        Where its server knows no ranges the whole file is read again. A file that has changed is `media_refused`: what
+        the platform holds of it is worth nothing.
+        """
+        if media.url is None:
+            raise _refused("media.source", "Uploads cannot be published by this deployment: name the file by its URL.")
+        with tempfile.SpooledTemporaryFile(max_size=_MEMORY_BYTES) as file:
+            try:
+                async with asyncio.timeout(FETCH_SECONDS):
+                    taken = await self._download(media.url, file, size, start=start)
+            except (httpx.HTTPError, TimeoutError) as error:
+                raise _unavailable(type(error).__name__) from error
+            whole, rest = taken == size, taken == size - start
+            if not whole and not rest:
+                changed = Failure(code="media_unavailable", message="The file behind the media URL has changed.")
+                raise SetbackError(Retry("media_refused", changed))
+            file.seek(start if whole else 0)
+            yield file
+
+    async def _download(self, text: str, file: IO[bytes], max_bytes: int, *, start: int = 0) -> int:
         request = await self._request(text)
+        if start:
+            request.headers["Range"] = f"bytes={start}-"
         response = await self._client.send(request, stream=True)
         try:
             if response.is_redirect:
                 raise _refused("media.url", "The media URL redirects elsewhere: name the file's own URL.")
             if response.status_code >= 500 or response.status_code in (408, 425, 429):
                 raise _unavailable(f"status {response.status_code}")
-            if response.status_code != httpx.codes.OK:
+            if response.status_code not in ((200, 206) if start else (200,)):
                 raise _refused("media.url", f"The server of the media URL answered {response.status_code}.")
             size = 0
             async for chunk in response.aiter_bytes(64 * 1024):

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from contracts.accounts import Account
-from contracts.content import Failure, Media, Platform
+from contracts.content import Failure, LivePart, Media, Platform
 from platforms.composing import compose_text, normalise_for_match
 from publisher.adapters.http import (
     CALL_SECONDS,
@@ -40,7 +40,7 @@ from publisher.domain.answers import (
 )
 from publisher.domain.budgets import Budgets
 from publisher.domain.publication import Policy, Upload
-from publisher.ports import Author, Draft
+from publisher.ports import Assembling, Author, Draft, Record
 
 MEGABYTE = 1 << 20
 CHUNK = MEGABYTE
@@ -74,6 +74,7 @@ class XConnector:
     """`publisher.ports.Connector`."""
 
     platform: Platform = "twitter"
+    assembling: Assembling | None = None
 
     def __init__(
         self,
@@ -92,12 +93,12 @@ class XConnector:
         self._now = now
         self._credits_pause = credits_pause
 
-    def readable(self, account: Account) -> bool:  # noqa: ARG002  # every account of X
+    def readable(self, account: Account) -> bool:
         return True
 
     # --- uploading ------------------------------------------------------------------------------------
 
-    async def upload(self, author: Author, part: int, media: Media) -> Upload:
+    async def upload(self, author: Author, draft: Draft, media: Media, record: Record) -> Upload:
         if media.type not in LIMITS:
             failure = Failure(
                 code="media_rejected", rule="twitter.media.type", message=f"X takes no media of type {media.type}."
@@ -120,7 +121,7 @@ class XConnector:
         expires = data.get("expires_after_secs")
         key = data.get("media_key")
         upload = Upload(
-            part=part,
+            part=draft.index,
             source=media.url or media.media_id or "",
             type=media.type,
             alt_text=media.alt_text,
@@ -164,7 +165,14 @@ class XConnector:
             )
         return await self._step(author, "media_finalize", "POST", f"/2/media/upload/{media_id}/finalize")
 
-    async def check_upload(self, author: Author, upload: Upload) -> Upload:
+    async def carry_on(
+        self,
+        author: Author,
+        draft: Draft,
+        media: Media,
+        upload: Upload,
+        record: Record,
+    ) -> Upload:
         params = {"command": "STATUS", "media_id": upload.media_id}
         data = await self._step(author, "media_status", "GET", "/2/media/upload", params=params)
         return _processed(upload, data.get("processing_info"), self._now())
@@ -180,17 +188,18 @@ class XConnector:
         if response.is_success:
             data = (json_object(response) or {}).get("data")
             return data if isinstance(data, dict) else {}
+        raise self._setback(response)
+
+    def _setback(self, response: httpx.Response) -> SetbackError:
         match self._refusal(response):
             case Refused() | Postponed() | Retry() as setback:
-                raise SetbackError(setback)
+                return SetbackError(setback)
             case _:
-                raise SetbackError(
-                    Retry("unreachable", _failure("X did not take the media.", response, retryable=True))
-                )
+                return SetbackError(Retry("unreachable", _failure("X failed.", response, retryable=True)))
 
     # --- sending --------------------------------------------------------------------------------------
 
-    def request(self, author: Author, draft: Draft) -> bytes:  # noqa: ARG002  # the token says who it is
+    def request(self, author: Author, draft: Draft) -> bytes:
         body: dict[str, Any] = {"text": compose_text(draft.content, self.platform)}
         if draft.uploads:
             body["media"] = {"media_ids": [upload.media_id for upload in draft.uploads]}
@@ -203,7 +212,7 @@ class XConnector:
                 body[name] = True
         return msgspec.json.encode(body, order="deterministic")
 
-    async def send(self, author: Author, request: bytes) -> Answer:
+    async def send(self, author: Author, draft: Draft, request: bytes) -> Answer:
         headers = {**bearer(author.token.reveal()), "Content-Type": "application/json"}
         try:
             with CALL_SECONDS.labels(self.platform, "create_post").time():
@@ -334,6 +343,21 @@ class XConnector:
                 return Finding(tuple(found), complete=True)
             params["pagination_token"] = str(token)
         return Finding()
+
+    # --- deleting -------------------------------------------------------------------------------------
+
+    async def delete(self, author: Author, live: LivePart) -> None:
+        try:
+            with CALL_SECONDS.labels(self.platform, "delete_post").time():
+                response = await self._client.delete(
+                    f"/2/tweets/{live.platform_post_id}", headers=bearer(author.token.reveal())
+                )
+        except httpx.HTTPError as error:
+            raise failed_step("X", error) from error
+        if response.is_success or response.status_code == httpx.codes.NOT_FOUND:
+            # Also `"deleted": false`: what is not there need not be deleted.
+            return
+        raise self._setback(response)
 
 
 def post_url(account: Account, post_id: str) -> str:

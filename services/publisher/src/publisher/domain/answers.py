@@ -72,10 +72,16 @@ class Ambiguous(Struct, frozen=True):
     accepted: bool = False
 
 
+class Processing(Struct, frozen=True):
+    """The platform has taken it and will say later whether it is live; `failure` is the reason to give until then."""
+
+    failure: Failure
+
+
 Setback = Refused | Postponed | Retry
 """Certainly not live."""
 
-Answer = Accepted | Refused | Postponed | Retry | Duplicate | Ambiguous
+Answer = Accepted | Refused | Postponed | Retry | Duplicate | Ambiguous | Processing
 
 
 class SetbackError(Exception):
@@ -95,10 +101,15 @@ class Candidate(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """One reading of what an account has live. `complete`: everything since the send was read."""
+    """One reading of what an account has live. `complete`: everything since the send was read.
+
+    A platform that names what was sent to it by an id may also say that it has `refused` it, or is still at it.
+    """
 
     candidates: tuple[Candidate, ...] = ()
     complete: bool = False
+    refused: Failure | None = None
+    processing: Failure | None = None
 
 
 UNREADABLE = Finding()

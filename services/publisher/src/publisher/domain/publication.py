@@ -33,6 +33,7 @@ from publisher.domain.answers import (
     Duplicate,
     Finding,
     Postponed,
+    Processing,
     Refused,
     Retry,
     Setback,
@@ -43,6 +44,9 @@ Proof = Literal["response", "readback", "duplicate_refusal"]
 
 EARLY_SLACK = timedelta(seconds=1)
 """A look-up asked for this much early, by a clock that runs ahead of ours, is done rather than put off again."""
+
+FIRST_PROCESSING_LOOK = timedelta(seconds=2)
+LAST_PROCESSING_LOOK = timedelta(minutes=10)
 
 UPLOAD_MARGIN = timedelta(minutes=1)
 """An upload that expires sooner than this is made again."""
@@ -66,6 +70,10 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     None: never send again to find out.
     """
+    processing_limit: float = 86_400.0
+    """How long the platform may process what it has taken; then the target is held."""
+    assembles: bool = False
+    """Whether uploads have to be made into one thing before they can be published."""
     max_sends: int = 5
     """Sends that may be proven absent before the platform is taken to be out of order."""
     retry_delays: Mapping[Cause, tuple[float, ...]]
@@ -86,6 +94,10 @@ class Upload(Struct, frozen=True, kw_only=True):
     media_id: str
     media_key: str | None = None
     """X names media in its answers by this."""
+    session: str | None = None
+    """Where to carry on: a resumable upload's own address."""
+    sent: int = 0
+    """Bytes that the platform is known to hold."""
     size: int
     uploaded_at: datetime
     ready: bool = True
@@ -159,6 +171,8 @@ class Publication(Struct, frozen=True, kw_only=True, rename={"publication_id": "
     lease_until: datetime | None = None
     parts: tuple[Part, ...]
     uploads: tuple[Upload, ...] = ()
+    containers: tuple[Upload, ...] = ()
+    """What was assembled of the uploads, one for each part at most."""
     sent_at: datetime | None = None
     """When this attempt first sent something."""
     finished: Finished | None = None
@@ -284,6 +298,13 @@ class Prepare(Struct, frozen=True):
     upload: Upload | None
 
 
+class Assemble(Struct, frozen=True):
+    """Make one thing of the part's uploads, or ask how far the platform has got with it."""
+
+    part: int
+    container: Upload | None
+
+
 class SendPart(Struct, frozen=True):
     part: int
 
@@ -298,10 +319,12 @@ class LookUp(Struct, frozen=True):
     part: int
 
 
-Action = Report | Skip | Prepare | SendPart | Resend | LookUp
+Action = Report | Skip | Prepare | Assemble | SendPart | Resend | LookUp
 
 
-def next_action(entry: Publication, request: PublishRequested, now: datetime, *, readable: bool) -> Action:
+def next_action(
+    entry: Publication, request: PublishRequested, now: datetime, policy: Policy, *, readable: bool
+) -> Action:
     """What the owner of a claimed publication must do now."""
     if entry.finished is not None and _ended(entry, request):
         return Report(entry.finished)
@@ -321,6 +344,12 @@ def next_action(entry: Publication, request: PublishRequested, now: datetime, *,
             return Prepare(k, media, None)
         if not upload.ready:
             return Prepare(k, media, upload)
+    if policy.assembles and request.parts[k].media:
+        container = container_of(entry, k)
+        if container is None or _is_stale(container, now):
+            return Assemble(k, None)
+        if not container.ready:
+            return Assemble(k, container)
     return SendPart(k)
 
 
@@ -342,6 +371,10 @@ def upload_of(entry: Publication, k: int, media: Media) -> Upload | None:
 def uploads_of(entry: Publication, k: int, content: Content) -> tuple[Upload, ...]:
     """The uploads of a part, in the order of its attachments."""
     return tuple(upload for media in content.media if (upload := upload_of(entry, k, media)) is not None)
+
+
+def container_of(entry: Publication, k: int) -> Upload | None:
+    return next((container for container in entry.containers if container.part == k), None)
 
 
 def _is_stale(upload: Upload, now: datetime) -> bool:
@@ -369,11 +402,21 @@ def uploaded(entry: Publication, upload: Upload, content: Content, now: datetime
         if (other.part, other.source, other.type, other.alt_text)
         != (upload.part, upload.source, upload.type, upload.alt_text)
     )
-    entry = replace(entry, uploads=(*kept, upload), lease_until=now + policy.lease)
+    entry = replace(_without_container(entry, upload.part), uploads=(*kept, upload), lease_until=now + policy.lease)
     uploads = uploads_of(entry, upload.part, content)
     complete = len(uploads) == len(content.media) and all(each.ready for each in uploads)
     part = entry.parts[upload.part]
     return _with_part(entry, upload.part, replace(part, step="armed" if complete else "preparing"))
+
+
+def assembled(entry: Publication, container: Upload, now: datetime, policy: Policy) -> Publication:
+    """Replaces what was assembled for the part before, and renews the lease."""
+    entry = _without_container(entry, container.part)
+    return replace(entry, containers=(*entry.containers, container), lease_until=now + policy.lease)
+
+
+def _without_container(entry: Publication, k: int) -> Publication:
+    return replace(entry, containers=tuple(other for other in entry.containers if other.part != k))
 
 
 def wait_for_media(entry: Publication, k: int, upload: Upload, now: datetime, policy: Policy) -> Publication:
@@ -406,6 +449,7 @@ def _retried(
     tries = part.tries.get(cause, 0)
     delays = policy.retry_delays[cause]
     if cause == "media_refused":
+        entry = _without_container(entry, k)
         entry = replace(entry, uploads=tuple(upload for upload in entry.uploads if upload.part != k))
     if tries < len(delays):
         armed = replace(part, step="armed", tries={**part.tries, cause: tries + 1})
@@ -493,6 +537,8 @@ def answered(
     match answer:
         case Ambiguous(failure, accepted):
             return _doubted(entry, k, failure, now, policy, readable=readable, accepted=accepted)
+        case Processing(failure):
+            return _in_process(entry, k, failure, now, policy)
         case Duplicate(failure, platform_post_id, url):
             if not _sent_before(part):
                 return set_back(_withdrawn(entry, k), k, Refused(failure), now, policy)
@@ -605,6 +651,11 @@ def looked(
         found = min(finding.candidates, key=_age)
         live = LivePart(index=k, platform_post_id=found.platform_post_id, url=found.url)
         return _confirmed(entry, k, live, "readback", now)
+    if finding.refused is not None:
+        refused = replace(part, sends=(), accepted=False, looks=(), look_at=None)
+        return set_back(_with_part(entry, k, refused), k, Refused(finding.refused), now, policy)
+    if finding.processing is not None:
+        return _in_process(entry, k, finding.processing, now, policy)
     looks = (*part.looks, Look(at=started, absent=finding.complete))
     part = replace(part, looks=looks)
     deadline = part.sends[-1].deadline
@@ -622,6 +673,18 @@ def looked(
     reason = _uncertain(part, "It was not found on the platform; it is being looked for again.")
     outcome = Unknown(probe_at=max(look_at, now), reason=reason, parts=live_parts(entry))
     return _finish(_with_part(entry, k, part), outcome, now)
+
+
+def _in_process(entry: Publication, k: int, failure: Failure, now: datetime, policy: Policy) -> Publication:
+    """The platform has it and will decide: asked again ever more rarely, up to the limit."""
+    since = entry.parts[k].sends[0].at
+    part = replace(entry.parts[k], step="unknown", accepted=True, failure=failure)
+    taken = now - since
+    if taken >= timedelta(seconds=policy.processing_limit):
+        return _hold(_with_part(entry, k, replace(part, step="held")), k, now)
+    look_at = now + min(max(FIRST_PROCESSING_LOOK, taken / 2), LAST_PROCESSING_LOOK)
+    outcome = Unknown(probe_at=look_at, reason=_retryable(failure), parts=live_parts(entry))
+    return _finish(_with_part(entry, k, replace(part, look_at=look_at)), outcome, now)
 
 
 def _age(candidate: Candidate) -> datetime:
