@@ -37,22 +37,92 @@ class AccountFacts(Struct, frozen=True, kw_only=True):
     permissions: tuple[str, ...] = ()
 
 
+class MediaFacts(Struct, frozen=True, kw_only=True):
+    """What a look into a file has shown. Sizes in bytes and pixels, durations in seconds."""
+
+    content_type: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+    frame_rate: float | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+
+
 class Option(Struct, frozen=True, kw_only=True):
-    """One entry of `platforms[].options`. `values` lists what a string may be, in upper or lower case if `any_case`."""
+    """One entry of `platforms[].options`.
+
+    `values` lists what a string may be, in upper or lower case if `any_case`; without it any text up to `max_length`
+    will do. `strings` is a list of texts.
+    """
 
     name: str
-    type: Literal["string", "boolean"]
+    type: Literal["string", "boolean", "integer", "strings"]
     values: tuple[str, ...] = ()
     any_case: bool = False
+    max_length: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    max_items: int | None = None
     description: str
 
     def takes(self, value: Any) -> bool:
-        if self.type == "boolean":
-            return isinstance(value, bool)
-        return isinstance(value, str) and (value.lower() if self.any_case else value) in self.values
+        match self.type:
+            case "boolean":
+                return isinstance(value, bool)
+            case "integer":
+                return (
+                    isinstance(value, int)
+                    and not isinstance(value, bool)
+                    and (self.minimum is None or value >= self.minimum)
+                    and (self.maximum is None or value <= self.maximum)
+                )
+            case "strings":
+                return (
+                    isinstance(value, list)
+                    and (self.max_items is None or len(value) <= self.max_items)
+                    and all(self._takes_text(each) for each in value)
+                )
+        return self._takes_text(value)
+
+    def _takes_text(self, value: Any) -> bool:
+        if not isinstance(value, str) or (self.max_length is not None and len(value) > self.max_length):
+            return False
+        return not self.values or (value.lower() if self.any_case else value) in self.values
 
     def choices(self) -> list[str]:
-        return ["true", "false"] if self.type == "boolean" else list(self.values)
+        """What it takes, in words."""
+        if self.type == "boolean":
+            return ["true", "false"]
+        if self.type == "integer":
+            return [f"a whole number from {self.minimum} to {self.maximum}"]
+        if self.values:
+            return list(self.values)
+        text = "a text" if self.max_length is None else f"a text of at most {self.max_length:,} characters"
+        return [text if self.type == "string" else f"a list of at most {self.max_items} texts, each {text}"]
+
+    def schema(self) -> dict[str, Any]:
+        """Itself as JSON Schema."""
+        texts: dict[str, Any] = {"type": "string"}
+        if self.values:
+            both = (*self.values, *(value.upper() for value in self.values)) if self.any_case else self.values
+            texts["enum"] = list(dict.fromkeys(both))
+        if self.max_length is not None:
+            texts["maxLength"] = self.max_length
+        schema: dict[str, Any]
+        match self.type:
+            case "boolean":
+                schema = {"type": "boolean"}
+            case "integer":
+                bounds = {"minimum": self.minimum, "maximum": self.maximum}
+                schema = {"type": "integer", **{name: bound for name, bound in bounds.items() if bound is not None}}
+            case "strings":
+                limit = {} if self.max_items is None else {"maxItems": self.max_items}
+                schema = {"type": "array", "items": texts, **limit}
+            case "string":
+                schema = texts
+        return {**schema, "description": self.description}
 
 
 def unfit_options(platform: Platform, known: Mapping[str, Option], options: Options) -> Iterator[Violation]:
