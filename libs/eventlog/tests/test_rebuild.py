@@ -24,7 +24,7 @@ async def lived(new_owner: Any, received: Any, toy: Any) -> None:
 def compare(aggregate: Any, event_log: MemoryLog, documents: MemoryDocuments[Any]) -> Callable[..., Any]:
     async def compare(into: MemoryDocuments[Any] | None = None) -> Comparison:
         comparison = Comparison()
-        await Rebuild(aggregate, event_log, documents).compare(0, comparison, into)
+        await Rebuild(aggregate, event_log, documents).compare(0, comparison, None if into is None else into.save)
         return comparison
 
     return compare

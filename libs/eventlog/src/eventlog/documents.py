@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
+import pymongo
 from pymongo import InsertOne, ReplaceOne
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
@@ -18,6 +19,9 @@ T = TypeVar("T")
 Document = dict[str, Any]
 
 _DUPLICATE_KEY = 11000
+
+CALL_SECONDS = 30.0
+"""Nobody waits for these calls: an owner whose store is slow should be slow, rather than give up and begin again."""
 
 CHUNK = 100
 """Documents in one call. A call that grows with the backlog runs into its time limit just when the store is slow; then
@@ -71,19 +75,28 @@ class MongoDocuments(Generic[S]):
     async def load(self, aggregate_ids: Iterable[str]) -> Mapping[str, Stored[S]]:
         found: dict[str, Stored[S]] = {}
         for ids in _chunks(list(aggregate_ids)):
-            async for document in self._documents.find({"_id": {"$in": list(ids)}}):
-                found[document["_id"]] = from_document(document, self._aggregate.state_type)
+            with pymongo.timeout(CALL_SECONDS):
+                async for document in self._documents.find({"_id": {"$in": list(ids)}}):
+                    found[document["_id"]] = from_document(document, self._aggregate.state_type)
         return found
 
     async def save(self, partition: int, changed: Sequence[Stored[S]]) -> None:
         for chunk in _chunks([self._request(partition, stored) for stored in changed]):
             try:
-                await self._documents.bulk_write(list(chunk), ordered=False)
+                with pymongo.timeout(CALL_SECONDS):
+                    await self._documents.bulk_write(list(chunk), ordered=False)
             except BulkWriteError as error:
                 # Whoever finds the same or a higher version collides on _id: somebody wrote it already.
                 others = [e for e in error.details["writeErrors"] if e["code"] != _DUPLICATE_KEY]
                 if others or error.details.get("writeConcernErrors"):
                     raise
+
+    async def fill(self, partition: int, stored: Sequence[Stored[S]]) -> None:
+        """Into a cleared collection: each document once."""
+        with pymongo.timeout(CALL_SECONDS):
+            await self._documents.insert_many(
+                [to_document(self._aggregate, partition, each) for each in stored], ordered=False
+            )
 
     def _request(self, partition: int, stored: Stored[S]) -> InsertOne[Document] | ReplaceOne[Document]:
         document = to_document(self._aggregate, partition, stored)
@@ -98,7 +111,8 @@ class MongoDocuments(Generic[S]):
             .sort("due_at", 1)
             .limit(limit)
         )
-        return [(document["due_at"], document["_id"]) async for document in found]
+        with pymongo.timeout(CALL_SECONDS):
+            return [(document["due_at"], document["_id"]) async for document in found]
 
     async def clear(self) -> None:
         await self._documents.drop()
@@ -108,9 +122,10 @@ class MongoDocuments(Generic[S]):
         return 0 if document is None else int(document["next_offset"])
 
     async def save_checkpoint(self, partition: int, offset: int) -> None:
-        await self._checkpoints.update_one(
-            {"_id": f"{self._name}:{partition}"}, {"$max": {"next_offset": offset}}, upsert=True
-        )
+        with pymongo.timeout(CALL_SECONDS):
+            await self._checkpoints.update_one(
+                {"_id": f"{self._name}:{partition}"}, {"$max": {"next_offset": offset}}, upsert=True
+            )
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -1,6 +1,6 @@
 """Folding the log from its first record: the proof that the documents hold nothing the log does not say."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -31,6 +31,12 @@ class Comparison(Struct, kw_only=True):
         return not self.different and not self.missing
 
 
+Write = Callable[[int, Sequence[Stored[S]]], Awaitable[None]]
+"""Of `Documents`: takes a partition and the aggregates that are to lie there."""
+
+CHUNK = 500
+
+
 class Rebuild(Generic[S]):
     """One partition at a time, so that memory holds one partition's aggregates at most."""
 
@@ -39,8 +45,8 @@ class Rebuild(Generic[S]):
         self._log = event_log
         self._documents = documents
 
-    async def compare(self, partition: int, into: Comparison, repaired: Documents[S] | None = None) -> None:
-        """Folds the partition, writes the result to `repaired` if given, and compares it with the live documents."""
+    async def compare(self, partition: int, into: Comparison, write: Write[S] | None = None) -> None:
+        """Folds the partition, hands the result to `write` if given, and compares it with the live documents."""
         rebuilt: dict[str, Stored[S]] = {}
         async for offset, headers, value in self._records(partition):
             envelope, event = unpack(headers, value)
@@ -51,10 +57,10 @@ class Rebuild(Generic[S]):
             rebuilt[envelope.subject] = advance(self._aggregate, before, envelope, event, offset)
             into.events += 1
         stored = list(rebuilt.values())
-        for start in range(0, len(stored), 500):
-            chunk = stored[start : start + 500]
-            if repaired is not None:
-                await repaired.save(partition, chunk)
+        for start in range(0, len(stored), CHUNK):
+            chunk = stored[start : start + CHUNK]
+            if write is not None:
+                await write(partition, chunk)
             live = await self._documents.load([item.aggregate_id for item in chunk])
             _compare(chunk, live, into)
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
 
+from chassis.group_commit import GroupCommit
 from gateway.answers import Answer
 from gateway.problems import FieldError, ProblemError
 from gateway.repository import reading
@@ -152,6 +152,7 @@ class MongoRecords:
 
     def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
         self._records = database["idempotency"]
+        self._writes = GroupCommit(self._records)
 
     async def ensure_indexes(self) -> None:
         """Safe to repeat."""
@@ -159,20 +160,16 @@ class MongoRecords:
 
     async def insert(self, record: Record) -> bool:
         with reading():
-            try:
-                await self._records.insert_one(
-                    {
-                        "_id": record.id,
-                        "tenant_id": record.tenant_id,
-                        "request": record.request,
-                        "first_at": record.first_at,
-                        "started_at": record.started_at,
-                        "answer": None,
-                    }
-                )
-            except DuplicateKeyError:
-                return False
-        return True
+            return await self._writes.insert(
+                {
+                    "_id": record.id,
+                    "tenant_id": record.tenant_id,
+                    "request": record.request,
+                    "first_at": record.first_at,
+                    "started_at": record.started_at,
+                    "answer": None,
+                }
+            )
 
     async def get(self, record_id: str) -> Record | None:
         with reading():
@@ -190,10 +187,7 @@ class MongoRecords:
 
     async def restart(self, record_id: str, was: datetime, now: datetime) -> bool:
         with reading():
-            result = await self._records.update_one(
-                {"_id": record_id, "started_at": was, "answer": None}, {"$set": {"started_at": now}}
-            )
-        return result.matched_count == 1
+            return await self._writes.update(record_id, {"started_at": was, "answer": None}, {"started_at": now})
 
     async def finish(self, record_id: str, started_at: datetime, answer: Answer) -> None:
         stored = {
@@ -203,9 +197,7 @@ class MongoRecords:
             "headers": [list(pair) for pair in answer.headers.items()],
         }
         with reading():
-            await self._records.update_one(
-                {"_id": record_id, "started_at": started_at, "answer": None}, {"$set": {"answer": stored}}
-            )
+            await self._writes.update(record_id, {"started_at": started_at, "answer": None}, {"answer": stored})
 
     async def remove(self, record_id: str, started_at: datetime) -> None:
         with reading():

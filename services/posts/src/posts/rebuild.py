@@ -31,9 +31,9 @@ async def rebuild(settings: ServiceSettings, *, repair: bool) -> int:
         with pymongo.timeout(SECONDS_A_CALL):
             await rebuilt.clear()
         for partition in range(await partition_count(settings.kafka_bootstrap, aggregate.events_topic)):
-            await Rebuild(aggregate, event_log, live).compare(partition, comparison, rebuilt)
+            await Rebuild(aggregate, event_log, live).compare(partition, comparison, rebuilt.fill)
             if repair:
-                await Rebuild(aggregate, event_log, live).compare(partition, Comparison(), live)
+                await Rebuild(aggregate, event_log, live).compare(partition, Comparison(), live.save)
     finally:
         await event_log.close()
         await client.close()

@@ -7,8 +7,9 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import PyMongoError
 
+from chassis.group_commit import GroupCommit
 from chassis.store import Document
 from publisher.domain.publication import Publication, live_parts
 from publisher.ports import JournalConflictError
@@ -21,6 +22,7 @@ class MongoJournal:
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._collection = database["publications"]
+        self._writes = GroupCommit(self._collection)
 
     async def prepare(self) -> None:
         """Creates the index that reading back needs. Safe to repeat."""
@@ -41,7 +43,6 @@ class MongoJournal:
         document = await self._collection.find_one({"_id": publication_id})
         if document is None:
             return None
-        del document["live_ids"]
         return msgspec.convert(document, Publication)
 
     async def save(self, entry: Publication) -> Publication:
@@ -51,13 +52,10 @@ class MongoJournal:
             "live_ids": [part.platform_post_id for part in live_parts(stored)],
         }
         if entry.revision == 0:
-            try:
-                await self._collection.insert_one(document)
-            except DuplicateKeyError as error:
-                raise JournalConflictError(entry.publication_id) from error
-            return stored
-        result = await self._collection.replace_one({"_id": entry.publication_id, "revision": entry.revision}, document)
-        if result.matched_count != 1:
+            written = await self._writes.insert(document)
+        else:
+            written = await self._writes.replace({"revision": entry.revision}, document)
+        if not written:
             raise JournalConflictError(entry.publication_id)
         return stored
 
