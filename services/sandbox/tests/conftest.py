@@ -13,6 +13,7 @@ import pytest
 from sandbox.server import build
 
 _PATIENCE = 10.0
+_PREFIXES = {"twitter": "x"}
 _LINKEDIN_HEADERS = {"LinkedIn-Version": "202609", "X-Restli-Protocol-Version": "2.0.0"}
 
 
@@ -34,10 +35,13 @@ class Account:
         self.scopes: list[str] = created["scopes"]
         self.access_token: str = created["access_token"]
         self.refresh_token: str | None = created["refresh_token"]
-        x = created["platform"] == "twitter"
-        headers = {"Authorization": f"Bearer {self.access_token}", **({} if x else _LINKEDIN_HEADERS)}
+        platform: str = created["platform"]
+        headers = {
+            "Authorization": f"Bearer {self.access_token}",
+            **(_LINKEDIN_HEADERS if platform == "linkedin" else {}),
+        }
         self.http = httpx.Client(
-            base_url=url + ("/x" if x else "/linkedin"), headers=headers, trust_env=False, timeout=_PATIENCE
+            base_url=f"{url}/{_PREFIXES.get(platform, platform)}", headers=headers, trust_env=False, timeout=_PATIENCE
         )
 
 

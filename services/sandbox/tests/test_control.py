@@ -17,7 +17,10 @@ from hypothesis import strategies as st
 
 
 def test_health(control: Any) -> None:
-    assert control.done(control.http.get("/health")) == {"status": "ok", "platforms": ["linkedin", "twitter"]}
+    assert control.done(control.http.get("/health")) == {
+        "status": "ok",
+        "platforms": ["facebook", "instagram", "linkedin", "tiktok", "twitter", "youtube"],
+    }
 
 
 def test_accounts_as_asked_for(control: Any) -> None:

@@ -426,3 +426,94 @@ def test_a_page_learns_who_mentioned_it(member: Any, page: Any) -> None:
     assert (element["action"], element["sourcePost"]) == ("SHARE_MENTION", urn)
     assert page.http.get(f"{path}&actions=List(LIKE)").json()["elements"] == []
     assert member.http.get(path).status_code == 403
+
+
+_FEED = ("w_organization_social", "w_organization_social_feed", "r_organization_social_feed")
+
+
+def _comments(urn: str, number: str = "") -> str:
+    return f"/rest/socialActions/{quote(urn, safe='')}/comments" + (f"/{number}" if number else "")
+
+
+@pytest.fixture
+def talking(control: Any) -> Any:
+    """A page that may comment, and read comments."""
+    return control.account("linkedin", "acme", kind="organization", scopes=list(_FEED))
+
+
+def _comment(account: Any, urn: str, text: str = "First", **more: object) -> Any:
+    body = {"actor": account.id, "object": urn, "message": {"text": text}, **more}
+    return account.http.post(_comments(urn), json=body)
+
+
+def test_comments_are_listed_and_deleted_by_those_who_made_them(control: Any, talking: Any, member: Any) -> None:
+    urn = _created(talking)
+    numbers = [_comment(talking, urn, text).headers["x-restli-id"] for text in ("One", "Two")]
+
+    listed = talking.http.get(_comments(urn), params={"start": "1", "count": "1"}).json()
+    assert [(each["id"], each["message"]["text"], each["actor"]) for each in listed["elements"]] == [
+        (numbers[1], "Two", talking.id)
+    ]
+    assert listed["paging"]["total"] == 2
+    assert _code(member.http.get(_comments(urn)), 403) == "ACCESS_DENIED"
+    assert _code(talking.http.get(_comments("urn:li:share:1")), 404) == "NOT_FOUND"
+
+    actor = f"?actor={quote(talking.id, safe='')}"
+    assert _code(talking.http.delete(_comments(urn, numbers[0])), 400) == "ILLEGAL_ARGUMENT"
+    assert talking.http.delete(_comments(urn, numbers[0]) + actor).status_code == 204
+    assert _code(talking.http.delete(_comments(urn, numbers[0]) + actor), 404) == "NOT_FOUND"
+    other = control.account("linkedin", "other", scopes=["w_member_social_feed"])
+    stolen = _comments(urn, numbers[1]) + f"?actor={quote(other.id, safe='')}"
+    assert _code(other.http.delete(stolen), 403) == "ACCESS_DENIED"
+    assert [post["text"] for post in control.posts(talking) if post["in_reply_to"] == urn] == ["Two"]
+
+
+def test_comments_name_the_post_of_their_path_and_wait_until_it_is_known(control: Any, talking: Any) -> None:
+    urn = _created(talking)
+    other = _created(talking, "Another")
+    answer = talking.http.post(
+        _comments(urn), json={"actor": talking.id, "object": other, "message": {"text": "First"}}
+    )
+    assert _code(answer, 400) == "INVALID_VALUE_FOR_FIELD"
+    control.settings(linkedin={"comments_lag_seconds": 60})
+    assert _code(_comment(talking, urn), 404) == "NOT_FOUND"
+    control.advance(60)
+    assert _comment(talking, urn).status_code == 201
+
+
+def test_reshares_have_a_parent_and_no_content(member: Any) -> None:
+    parent = _created(member, "News")
+    closed = _created(member, "Ours", isReshareDisabledByAuthor=True)
+
+    def reshared(urn: str, **more: object) -> Any:
+        return _create(member, "", reshareContext={"parent": urn}, **more)
+
+    assert reshared(parent).status_code == 201
+    assert _code(reshared("urn:li:share:1"), 400) == "INVALID_URN_ID"
+    assert _code(reshared(closed), 400) == "INVALID_VALUE_FOR_FIELD"
+    article = {"article": {"source": "https://example.com", "title": "A"}}
+    assert _code(reshared(parent, content=article), 400) == "INVALID_VALUE_FOR_FIELD"
+
+
+@pytest.mark.parametrize(("question", "option"), [(" ", "Tea"), ("Which?", " ")])
+def test_polls_say_something(member: Any, question: str, option: str) -> None:
+    poll = {
+        "question": question,
+        "options": [{"text": option}, {"text": "Coffee"}],
+        "settings": {"duration": "ONE_DAY"},
+    }
+    assert _code(_create(member, content={"poll": poll}), 400) == "INVALID_VALUE_BLANK_FIELD"
+
+
+def test_durations_of_polls_have_the_names_that_the_switch_says(control: Any, member: Any) -> None:
+    def answered(duration: str) -> int:
+        poll = {
+            "question": f"Which, {duration}?",
+            "options": [{"text": "Tea"}, {"text": "Coffee"}],
+            "settings": {"duration": duration},
+        }
+        return int(_create(member, content={"poll": poll}).status_code)
+
+    assert [answered(name) for name in ("ONE_DAY", "SEVEN_DAYS", "ONE_WEEK")] == [201, 201, 400]
+    control.settings(linkedin={"poll_durations": "weeks"})
+    assert [answered(name) for name in ("THREE_DAYS", "FOURTEEN_DAYS", "TWO_WEEKS")] == [201, 400, 201]

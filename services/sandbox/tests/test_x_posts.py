@@ -311,3 +311,16 @@ def test_scopes(control: Any) -> None:
 def test_unknown_paths(amara: Any) -> None:
     assert amara.http.get("/2/nothing").json()["title"] == "Not Found"
     assert amara.http.put("/2/tweets").status_code == 404
+
+
+def test_only_what_is_there_can_be_quoted(control: Any, amara: Any) -> None:
+    control.settings(twitter={"quotes": True})
+    post_id = amara.http.post("/2/tweets", json={"text": "One"}).json()["data"]["id"]
+
+    def quoted(of: str, text: str) -> int:
+        return int(amara.http.post("/2/tweets", json={"text": text, "quote_tweet_id": of}).status_code)
+
+    assert quoted("12345", "Indeed") == 403
+    assert quoted(post_id, "Indeed") == 201
+    amara.http.delete(f"/2/tweets/{post_id}")
+    assert quoted(post_id, "Again") == 403

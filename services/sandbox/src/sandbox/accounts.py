@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["user", "member", "organization"]
+Kind = Literal["user", "member", "organization", "page", "business", "creator"]
 
 
 @dataclass(slots=True)
@@ -15,7 +15,7 @@ class Account:
     Attributes:
         id: the platform's own id (X: digits; LinkedIn: a URN).
         administrator: LinkedIn organizations only, the URN of the member who manages the page.
-        premium: X only, whether long posts and long videos are allowed.
+        premium: X: may publish long posts and videos. YouTube: a verified channel, with long videos and thumbnails.
     """
 
     platform: str

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from sandbox.control import Control
 from sandbox.delivery import Exchange, Receive, Scope, Send, edge_error, garbage, host_of
 from sandbox.faults import AFTERWARDS, INSTEAD, Fault
 from sandbox.journal import Received
 from sandbox.linkedin.api import LinkedIn
+from sandbox.meta.api import platforms as meta
 from sandbox.platforms import Platform
+from sandbox.tiktok.api import TikTok
 from sandbox.web import RefusedError, Request, Response, Route, as_json
 from sandbox.world import World
 from sandbox.x.api import X
+from sandbox.youtube.api import YouTube
 
 _BODY_LIMIT = 128 * 1024 * 1024
 _PATIENCE = 300.0
@@ -31,15 +35,22 @@ class Sandbox:
         for task in self._late:
             task.cancel()
         self._world = World()
-        self._platforms: tuple[Platform, ...] = (X(self._world), LinkedIn(self._world))
+        self._platforms: tuple[Platform, ...] = (
+            X(self._world),
+            LinkedIn(self._world),
+            *meta(self._world),
+            TikTok(self._world),
+            YouTube(self._world),
+        )
         self._control = Control(self._world, self._platforms, self.reset)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
         body = await exchange.read(_BODY_LIMIT)
-        if body is None:
+        if body is None and not exchange.left:
             await exchange.answer(Response(413))
             return
+        self._world.growth.settle(self._world.clock.now())
         path = scope["raw_path"].decode("latin-1")
         platform, path = self._locate(path)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -48,10 +59,14 @@ class Sandbox:
             path=path,
             raw_query=scope["query_string"].decode("latin-1"),
             headers=headers,
-            body=body,
+            body=exchange.partial if body is None else body,
             base_url=host_of(scope, headers) + (platform.prefix if platform else _CONTROL_PREFIX),
         )
-        if platform is not None:
+        if body is None:
+            if platform is not None and (found := platform.router.find(request.method, path)) is not None:
+                request.path_parameters = found[1]
+                platform.interrupted(request)
+        elif platform is not None:
             await self._serve(platform, request, exchange)
         elif path.startswith(_CONTROL_PREFIX + "/"):
             await exchange.answer(self._control.handle(request))
@@ -76,9 +91,10 @@ class Sandbox:
         route, request.path_parameters = found
         call = platform.call_of(route, request)
         accounts = platform.accounts_of(call, request)
+        name = platform.name_for(accounts)
         received = Received(
             time=self._world.clock.now(),
-            platform=platform.name,
+            platform=name,
             method=request.method,
             path=_without_signature(request),
             call=call,
@@ -86,7 +102,7 @@ class Sandbox:
         )
         self._world.journal.add(received)
         faults = self._world.faults
-        fault = faults.draw(platform.name, accounts, call, INSTEAD)
+        fault = faults.draw(name, accounts, call, INSTEAD)
         if fault is not None:
             received.fault = fault.script.fault
             await self._misbehave(
@@ -99,8 +115,9 @@ class Sandbox:
             )
             return
         response = _handle(route, request)
-        if response.status < 300:
-            fault = faults.draw(platform.name, accounts, call, AFTERWARDS)
+        # 308 is how resumable uploads say that they go on.
+        if response.status < 300 or response.status == 308:
+            fault = faults.draw(name, accounts, call, AFTERWARDS)
         if fault is not None:
             received.fault = fault.script.fault
             await self._spoil(fault, response, exchange, received)
@@ -128,6 +145,12 @@ class Sandbox:
             case "late_accept":
                 self._accept_later(params.lasting(5.0), route, request)
                 await exchange.hold(_PATIENCE)
+            case "upload_cut":
+                platform.interrupted(replace(request, body=request.body[: params.bytes]))
+                await exchange.reset()
+            case "scripted_error":
+                received.status = params.status
+                await exchange.answer(as_json(params.status, params.body or {}))
             case "garbage":
                 received.status = 200
                 await exchange.answer(garbage(params.kind))
@@ -151,6 +174,8 @@ class Sandbox:
                 response = edge_error(500)
             case "accept_then_garbage":
                 response = garbage(params.kind)
+            case "accept_then_error":
+                response = as_json(params.status, params.body or {})
             case "accept_then_slow":
                 if not await exchange.pause(params.lasting(30.0)):
                     return

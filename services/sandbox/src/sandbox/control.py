@@ -9,7 +9,9 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.faults import Fault, NewFault, UnfitFaultError
+from sandbox.growth import NewBurst, NewGrowth
 from sandbox.ledger import entry
+from sandbox.mentions import NewMention
 from sandbox.platforms import NewAccount, Platform, UnfitAccountError
 from sandbox.samples import SAMPLES, UnfitSampleError
 from sandbox.web import NOT_JSON, RefusedError, Request, Response, Route, Router, as_json
@@ -39,6 +41,9 @@ class Control:
             ("GET", "/ledger", self._ledger),
             ("GET", "/ledger/stats", self._stats),
             ("POST", "/ledger/{id}/metrics", self._set_metrics),
+            ("POST", "/ledger/{id}/burst", self._burst),
+            ("POST", "/accounts/{id}/growth", self._grow),
+            ("POST", "/accounts/{id}/mentions", self._mention),
             ("GET", "/requests", self._requests),
             ("POST", "/faults", self._script_fault),
             ("GET", "/faults", self._faults),
@@ -123,6 +128,25 @@ class Control:
             return _problem(404, "no such post")
         post.metrics.update(_decode(request, dict[str, int]))
         return as_json(200, entry(post))
+
+    def _burst(self, request: Request) -> Response:
+        post = self._world.ledger.get(request.path_parameters["id"])
+        if post is None:
+            return _problem(404, "no such post")
+        self._world.growth.burst(post.id, _decode(request, NewBurst), self._world.clock.now())
+        return Response(204)
+
+    def _grow(self, request: Request) -> Response:
+        account = self._account(request)
+        self._world.growth.begin(account.id, _decode(request, NewGrowth), self._world.clock.now())
+        return Response(204)
+
+    def _mention(self, request: Request) -> Response:
+        account = self._account(request)
+        platform = self._platform(account.platform)
+        if not platform.tells_mentions:
+            return _problem(400, f"{platform.name} tells nobody who has mentioned them")
+        return as_json(201, {"id": platform.hear(account, _decode(request, NewMention))})
 
     def _requests(self, request: Request) -> Response:
         received = list(self._world.journal.of(request.query.get("account"), request.query.get("call")))

@@ -27,6 +27,9 @@ class Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
+        self.left = False
+        """Whether the client left in the middle of its body; `partial` is what had come."""
+        self.partial = b""
 
     async def read(self, limit: int) -> bytes | None:
         """The complete body; None when it exceeds the limit or the client left."""
@@ -35,6 +38,7 @@ class Exchange:
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
+                self.left, self.partial = True, b"".join(chunks)
                 return None
             chunk: bytes = message.get("body", b"")
             size += len(chunk)

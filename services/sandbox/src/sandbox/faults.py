@@ -27,9 +27,15 @@ Instead = Literal[
     "forbidden_403",
     "duplicate_refused",
     "credits_depleted_402",
+    "scripted_error",
+    "upload_cut",
 ]
-Afterwards = Literal["accept_then_reset", "accept_then_500", "accept_then_garbage", "accept_then_slow", "slow_body"]
-Effect = Literal["readback_lag", "media_processing_failed", "media_processing_slow"]
+Afterwards = Literal[
+    "accept_then_reset", "accept_then_500", "accept_then_garbage", "accept_then_slow", "accept_then_error", "slow_body"
+]
+Effect = Literal[
+    "readback_lag", "media_processing_failed", "media_processing_slow", "media_unreachable", "partial_chunk"
+]
 FaultName = Literal[Instead, Afterwards, Effect]
 
 INSTEAD: frozenset[str] = frozenset(get_args(Instead))
@@ -39,6 +45,7 @@ _EFFECT_CALLS: dict[str, str] = {
     "readback_lag": "create_post",
     "media_processing_failed": "upload_finalize",
     "media_processing_slow": "upload_finalize",
+    "media_unreachable": "upload_init",
 }
 
 
@@ -47,12 +54,16 @@ class Params(msgspec.Struct, forbid_unknown_fields=True):
 
     Attributes:
         seconds: how long it lasts; each fault has its own default.
-        body: the JSON body of ``forbidden_403``.
+        body: the JSON body of ``forbidden_403``, ``scripted_error`` and ``accept_then_error``.
+        status: the status of the last two.
+        bytes: how much of its body ``upload_cut`` lets the platform have.
         kind: what ``garbage`` and ``accept_then_garbage`` answer with.
     """
 
     seconds: float | None = None
     body: dict[str, object] | None = None
+    status: int = 400
+    bytes: int = 0
     kind: Literal["html", "truncated_json"] = "html"
 
     def lasting(self, default: float) -> float:

@@ -9,6 +9,7 @@ import msgspec
 
 from sandbox.accounts import Account, Kind
 from sandbox.faults import Fault, FaultName
+from sandbox.mentions import NewMention
 from sandbox.tokens import AccessToken, RefreshToken
 from sandbox.web import Request, Response, Route, Router
 
@@ -45,6 +46,7 @@ class Platform(ABC):
         prefix: where its API lives, e.g. ``/x``.
         roots: paths of the real hosts that are also served without the prefix.
         foreign_faults: what never happens on this platform.
+        tells_mentions: whether accounts can read who has mentioned them.
         settings: its switches; one object for the platform's whole life.
     """
 
@@ -52,6 +54,7 @@ class Platform(ABC):
     prefix: ClassVar[str]
     roots: ClassVar[tuple[str, ...]]
     foreign_faults: ClassVar[frozenset[FaultName]] = frozenset()
+    tells_mentions: ClassVar[bool] = False
     router: Router
     settings: msgspec.Struct
 
@@ -83,6 +86,17 @@ class Platform(ABC):
     def call_of(self, route: Route, request: Request) -> str:  # noqa: ARG002 - most platforms need only the route
         """The name of a call; platforms whose paths serve several calls look into the request."""
         return route.call
+
+    def name_for(self, accounts: list[str]) -> str:  # noqa: ARG002 - most hosts serve one platform
+        """Whose faults strike a request that acts for these accounts, where one host serves several platforms."""
+        return self.name
+
+    def interrupted(self, request: Request) -> None:  # noqa: B027 - most platforms keep nothing of it
+        """The connection broke in the middle of this request; ``body`` is what had come of it."""
+
+    def hear(self, account: Account, said: NewMention) -> str:
+        """Somebody mentions an account; the id by which it will read so. Only where ``tells_mentions``."""
+        raise NotImplementedError(f"{self.name}: {account.id} cannot hear {said.author}")
 
     @abstractmethod
     def accounts_of(self, call: str, request: Request) -> list[str]:

@@ -312,6 +312,29 @@ def _pdf(_width: int, _height: int, _shade: int, _seconds: int, padding: int) ->
     )
 
 
+def _gif(width: int, height: int, shade: int, _seconds: int, padding: int) -> bytes:
+    """Two flat greys, in turns (GIF89a). The codes of a compressor that never gets to compress are the pixels."""
+    palette = bytes((level + shade) & 255 for level in range(128) for _ in range(3))
+    comments = b""
+    while padding:
+        size = min(padding, 200)
+        if 0 < padding - size < 5:
+            size -= 5
+        comments += b"\x21\xfe" + bytes([size - 4]) + b" " * (size - 4) + b"\0"
+        padding -= size
+    frames = b""
+    for level in (0, 64):
+        # A code for "begin anew" comes before there would be codes of nine bits.
+        codes = b"".join(
+            b"\x80" + bytes([level]) * min(100, width * height - at) for at in range(0, width * height, 100)
+        )
+        codes += b"\x81"
+        blocks = b"".join(bytes([len(codes[at : at + 255])]) + codes[at : at + 255] for at in range(0, len(codes), 255))
+        frames += b"\x21\xf9\4\0" + struct.pack("<H", 50) + b"\0\0"
+        frames += b"\x2c" + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\7" + blocks + b"\0"
+    return b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF6, 0, 0) + palette + comments + frames + b"\x3b"
+
+
 def _kept(draw: Callable[[int, int, int, int, int], bytes]) -> Callable[[int, int, int, int, int], bytes]:
     return lru_cache(maxsize=32)(draw)
 
@@ -319,6 +342,7 @@ def _kept(draw: Callable[[int, int, int, int, int], bytes]) -> Callable[[int, in
 SAMPLES: dict[str, Sample] = {
     "image.png": Sample("image/png", _kept(_png), overhead=12),
     "image.jpg": Sample("image/jpeg", _kept(_jpeg), overhead=4),
+    "image.gif": Sample("image/gif", _kept(_gif), overhead=5),
     "video.mp4": Sample("video/mp4", _kept(_mp4), overhead=8),
     "document.pdf": Sample("application/pdf", _kept(_pdf), overhead=2),
 }

@@ -168,6 +168,12 @@ class Tokens:
             if token.account == account:
                 token.revoked = True
 
+    def revoke_member(self, member: str) -> None:
+        """Revoke everything that this person granted, pages' tokens included."""
+        for token in self._all():
+            if token.member == member:
+                token.revoked = True
+
     def revoke_other_scopes(self, member: str, client_id: str, scopes: frozenset[str]) -> None:
         """Revoke what this member granted this app under any other set of scopes."""
         for token in self._all():

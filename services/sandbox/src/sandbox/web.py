@@ -28,6 +28,7 @@ class Part:
 
     content_type: str | None
     content: bytes
+    filename: str | None = None
 
     @property
     def text(self) -> str:
@@ -100,8 +101,11 @@ def multipart(body: bytes, boundary: bytes) -> dict[str, Part]:
         if not separator or name is None:
             raise MalformedBodyError("a part has no name")
         content_type = re.search(rb"(?i)\r\ncontent-type: *([^\r]+)", head)
+        filename = re.search(rb'[;\s]filename="([^"]*)"', head)
         parts[name[1].decode("utf-8", "replace")] = Part(
-            content_type[1].decode("latin-1") if content_type else None, content
+            content_type[1].decode("latin-1") if content_type else None,
+            content,
+            filename[1].decode("utf-8", "replace") if filename else None,
         )
     return parts
 

@@ -13,6 +13,7 @@ from sandbox.samples import SAMPLES, UnfitSampleError
 TYPES = {
     "image.png": "image/png",
     "image.jpg": "image/jpeg",
+    "image.gif": "image/gif",
     "video.mp4": "video/mp4",
     "document.pdf": "application/pdf",
 }
@@ -37,7 +38,7 @@ def test_every_size_above_the_smallest_can_be_had(name: str, extra: int) -> None
     assert len(SAMPLES[name].render(bytes=smallest + extra)) == smallest + extra
 
 
-@pytest.mark.parametrize("name", ["image.png", "image.jpg", "video.mp4"])
+@pytest.mark.parametrize("name", ["image.png", "image.jpg", "image.gif", "video.mp4"])
 def test_shades_make_files_differ_and_nothing_else_does(name: str) -> None:
     sample = SAMPLES[name]
     assert sample.render(shade=10) == sample.render(shade=10) != sample.render(shade=200)

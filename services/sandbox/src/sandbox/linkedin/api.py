@@ -20,6 +20,7 @@ from sandbox.linkedin.restli import check_path
 from sandbox.linkedin.settings import LinkedInSettings
 from sandbox.linkedin.state import PLATFORM, Caller, State
 from sandbox.linkedin.statistics import Statistics
+from sandbox.mentions import NewMention
 from sandbox.platforms import NewAccount, Platform, UnfitAccountError
 from sandbox.tokens import AccessToken, RefreshToken
 from sandbox.web import NOT_JSON, RefusedError, Request, Response, Route, Router, as_json
@@ -55,6 +56,8 @@ class LinkedIn(Platform):
     roots: ClassVar[tuple[str, ...]] = ("/rest/", "/v2/", "/oauth/v2/", "/dms-uploads/")
     foreign_faults: ClassVar[frozenset[FaultName]] = frozenset({"credits_depleted_402"})
 
+    tells_mentions: ClassVar[bool] = True
+
     settings: LinkedInSettings
 
     def __init__(self, world: World) -> None:
@@ -86,6 +89,10 @@ class LinkedIn(Platform):
                 self._versioned("GET", "/rest/posts/{urn}", "get_post", posts.get),
                 self._versioned("DELETE", "/rest/posts/{urn}", "delete_post", posts.delete),
                 self._versioned("POST", "/rest/socialActions/{urn}/comments", "create_comment", posts.comment),
+                self._versioned("GET", "/rest/socialActions/{urn}/comments", "comments", posts.comments),
+                self._versioned(
+                    "DELETE", "/rest/socialActions/{urn}/comments/{id}", "delete_comment", posts.delete_comment
+                ),
                 self._versioned("POST", "/rest/images", "upload_init", media.images),
                 self._versioned("GET", "/rest/images/{urn}", "upload_status", media.image_status),
                 self._versioned("POST", "/rest/documents", "upload_init", media.documents),
@@ -116,6 +123,9 @@ class LinkedIn(Platform):
             raise UnfitAccountError("there is no such administrator")
         number = 100_000_000 + secrets.randbelow(900_000_000)
         return self._add(new, "organization", f"urn:li:organization:{number}", administrator)
+
+    def hear(self, account: Account, said: NewMention) -> str:
+        return self._world.mentions.add(account.id, said, self._world.clock.now())
 
     def grant(
         self, account: Account, scopes: list[str] | None, expires_in: float | None

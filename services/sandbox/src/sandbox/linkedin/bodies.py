@@ -47,7 +47,7 @@ class PollOption(Closed):
 
 
 class PollSettings(Closed):
-    duration: Literal["ONE_DAY", "THREE_DAYS", "SEVEN_DAYS", "FOURTEEN_DAYS"]
+    duration: Literal["ONE_DAY", "THREE_DAYS", "SEVEN_DAYS", "FOURTEEN_DAYS", "ONE_WEEK", "TWO_WEEKS"]
 
 
 class Poll(Closed):

@@ -21,11 +21,14 @@ _RESOURCE = "postsExternal"
 _WRITE_SCOPES = ("w_member_social", "w_organization_social")
 _READ_SCOPES = ("r_member_social", "r_organization_social")
 _FEED_SCOPES = ("w_member_social_feed", "w_organization_social_feed")
+_READ_FEED_SCOPES = ("r_member_social_feed", "r_organization_social_feed")
 _LONGEST_ALT_TEXT = 4_086
 _LONGEST_TITLE = 400
 _LONGEST_COMMENT = 1_250
 _LONGEST_QUESTION = 140
 _LONGEST_OPTION = 30
+_IN_WEEKS = ("ONE_WEEK", "TWO_WEEKS")
+_IN_DAYS = ("SEVEN_DAYS", "FOURTEEN_DAYS")
 _LARGEST_PAGE = 100
 
 
@@ -100,6 +103,10 @@ class Posts:
         asked = decode(request.body, CreateComment)
         urn = request.path_parameters["urn"]
         share = self._state.visible_share(urn)
+        if self._state.now - share.post.created_at < self._state.settings.comments_lag_seconds:
+            raise not_found(urn)
+        if asked.object != urn:
+            raise input_error(400, "INVALID_VALUE_FOR_FIELD", "object is not the post of the path", "/object")
         scopes = _FEED_SCOPES if self._state.settings.comments_need_feed_scope else _WRITE_SCOPES
         permission = caller.permission("socialActions", "CREATE")
         actor = self._state.actor(caller, asked.actor, "/actor", scopes, permission)
@@ -123,15 +130,41 @@ class Posts:
                 options={"kind": "comment"},
             )
         )
-        answer = {
-            "id": comment_id,
-            "actor": actor.id,
-            "object": asked.object,
-            "commentUrn": comment_urn,
-            "message": {"text": asked.message.text, "attributes": []},
-            "created": {"actor": actor.id, "time": int(now * 1000)},
-        }
-        return as_json(201, answer, {"x-restli-id": comment_id})
+        return as_json(201, _shown_comment(comment_urn, actor.id, asked.message.text, now), {"x-restli-id": comment_id})
+
+    def comments(self, request: Request, caller: Caller) -> Response:
+        """Of a post; those under other comments are left out."""
+        urn = request.path_parameters["urn"]
+        share = self._state.visible_share(urn)
+        scopes = _READ_FEED_SCOPES if self._state.settings.comments_need_feed_scope else _READ_SCOPES
+        self._state.actor(caller, share.asked.author, "/author", scopes, caller.permission("socialActions", "GET_ALL"))
+        start = number_parameter(request, "start", 0)
+        count = number_parameter(request, "count", 10)
+        if not 1 <= count <= _LARGEST_PAGE:
+            raise bad_query()
+        comments = [
+            post
+            for post in self._state.world.ledger.posts(PLATFORM)
+            if post.in_reply_to == urn and post.options.get("kind") == "comment" and post.visible(self._state.now)
+        ]
+        page = [_shown_comment(post.id, post.account, post.text, post.created_at) for post in comments]
+        paging = {"start": start, "count": count, "links": [], "total": len(comments)}
+        return as_json(200, {"paging": paging, "elements": page[start : start + count]})
+
+    def delete_comment(self, request: Request, caller: Caller) -> Response:
+        """204; 404 for what is not there."""
+        urn, number = request.path_parameters["urn"], request.path_parameters["id"]
+        actor = urn_parameter(request, "actor")
+        scopes = _FEED_SCOPES if self._state.settings.comments_need_feed_scope else _WRITE_SCOPES
+        permission = caller.permission("socialActions", "DELETE")
+        account = self._state.actor(caller, actor, "/actor", scopes, permission)
+        comment = self._state.world.ledger.get(f"urn:li:comment:({urn},{number})")
+        if comment is None or comment.deleted_at is not None:
+            raise not_found(number)
+        if comment.account != account.id:
+            raise no_permission(permission)
+        comment.deleted_at = self._state.now
+        return Response(204)
 
     def _check(self, asked: CreatePost, author: Account, commentary: Commentary) -> None:
         limit = self._state.settings.max_commentary
@@ -144,6 +177,16 @@ class Posts:
             )
         if asked.content is UNSET and asked.reshare_context is UNSET and not asked.commentary.strip():
             raise input_error(400, "INVALID_VALUE_BLANK_FIELD", "The commentary is blank", "/commentary")
+        if not isinstance(asked.reshare_context, UnsetType):
+            if asked.content is not UNSET:
+                raise input_error(400, "INVALID_VALUE_FOR_FIELD", "A reshare has no content of its own", "/content")
+            parent = self._state.shares.get(asked.reshare_context.parent)
+            if parent is None or parent.post.deleted_at is not None:
+                raise input_error(400, "INVALID_URN_ID", "The URN ID provided is invalid.", "/reshareContext/parent")
+            if parent.asked.is_reshare_disabled_by_author:
+                raise input_error(
+                    400, "INVALID_VALUE_FOR_FIELD", "The post cannot be reshared", "/reshareContext/parent"
+                )
         if asked.visibility == "CONNECTIONS" and author.kind == "organization":
             raise input_error(400, "INVALID_VALUE_FOR_FIELD", "Organizations have no connections", "/visibility")
 
@@ -182,7 +225,7 @@ class Posts:
         if isinstance(content.article, Article):
             return self._article(content.article, author)
         if isinstance(content.poll, Poll):
-            _check_poll(content.poll)
+            _check_poll(content.poll, _IN_WEEKS if self._state.settings.poll_durations == "days" else _IN_DAYS)
         return []
 
     def _article(self, article: Article, author: Account) -> list[PublishedMedia]:
@@ -282,12 +325,29 @@ def _check_length(field: str, text: str, limit: int) -> None:
         raise input_error(400, "FIELD_LENGTH_TOO_LONG", f"Field {field} takes at most {limit} characters", field)
 
 
-def _check_poll(poll: Poll) -> None:
+def _check_poll(poll: Poll, unknown_durations: tuple[str, ...]) -> None:
+    if poll.settings.duration in unknown_durations:
+        message = f"Invalid value for field duration: {poll.settings.duration}"
+        raise input_error(400, "INVALID_VALUE_FOR_FIELD", message, "/content/poll/settings/duration")
     _check_length("/content/poll/question", poll.question, _LONGEST_QUESTION)
     if not 2 <= len(poll.options) <= 4:
         raise input_error(400, "INVALID_VALUE_FOR_FIELD", "A poll has 2 to 4 options", "/content/poll/options")
     for option in poll.options:
         _check_length("/content/poll/options/text", option.text, _LONGEST_OPTION)
+    if not all(text.strip() for text in (poll.question, *(option.text for option in poll.options))):
+        raise input_error(400, "INVALID_VALUE_BLANK_FIELD", "A part of the poll is blank", "/content/poll")
+
+
+def _shown_comment(urn: str, actor: str, text: str, created_at: float) -> dict[str, object]:
+    post, _, number = urn.removeprefix("urn:li:comment:(").removesuffix(")").rpartition(",")
+    return {
+        "id": number,
+        "actor": actor,
+        "object": post,
+        "commentUrn": urn,
+        "message": {"text": text, "attributes": []},
+        "created": {"actor": actor, "time": int(created_at * 1000)},
+    }
 
 
 def _shown(share: Share) -> dict[str, object]:

@@ -30,9 +30,12 @@ class LinkedInSettings(msgspec.Struct, forbid_unknown_fields=True):
         duplicate_window_seconds: documented as ten minutes.
         duplicates_compare_media: whether the same text with other content is a different post.
         deleted_are_duplicates: reports tell of refusals that name a deleted post.
+        poll_durations: what the longer ones are called, ``SEVEN_DAYS`` or ``ONE_WEEK``; both were told.
         reserved_in_urls: whether an unescaped reserved character cuts the text inside a URL too.
         max_commentary: UTF-16 units of the text without escapes.
-        comments_need_feed_scope: current documents ask for ``w_member_social_feed``.
+        comments_need_feed_scope: current documents ask for ``w_member_social_feed`` to comment, and for
+            ``r_organization_social_feed`` to read a page's comments.
+        comments_lag_seconds: how long after its creation a post cannot be commented on; not documented.
         member_reads_video_status: whether ``w_member_social`` may poll a video.
         fresh_token_delay_seconds: how long a new token is answered with 65601.
         refresh_tokens: approved partners only; the 365 days do not start again on refresh.
@@ -46,9 +49,11 @@ class LinkedInSettings(msgspec.Struct, forbid_unknown_fields=True):
     duplicate_window_seconds: float = 600.0
     duplicates_compare_media: bool = True
     deleted_are_duplicates: bool = True
+    poll_durations: Literal["days", "weeks"] = "days"
     reserved_in_urls: bool = True
     max_commentary: int = 3_000
     comments_need_feed_scope: bool = True
+    comments_lag_seconds: float = 0.0
     image_processing_seconds: float = 0.5
     document_processing_seconds: float = 1.0
     video_processing_seconds: float = 2.0

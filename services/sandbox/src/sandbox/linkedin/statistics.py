@@ -6,6 +6,7 @@ from sandbox.ledger import Post
 from sandbox.linkedin.errors import no_permission, not_found
 from sandbox.linkedin.restli import bad_query, list_parameter, union_parameter, urn_parameter
 from sandbox.linkedin.state import Caller, Share, State, require_any
+from sandbox.mentions import Heard
 from sandbox.web import Request, Response, as_json
 
 _PAGING = {"start": 0, "count": 10, "links": []}
@@ -127,6 +128,8 @@ class Statistics:
             and share.post.visible(self._state.now)
             and (not actions or "SHARE_MENTION" in actions)
         ]
+        if not actions or "SHARE_MENTION" in actions:
+            elements = [_heard(page, heard) for heard in self._state.world.mentions.of(page)] + elements
         return as_json(200, {"paging": _PAGING, "elements": elements})
 
     def _own(self, urn: str, caller: Caller) -> Share:
@@ -134,6 +137,18 @@ class Statistics:
         if share.asked.author != caller.token.member:
             raise not_found(urn)
         return share
+
+
+def _heard(page: str, heard: Heard) -> dict[str, object]:
+    urn = f"urn:li:share:{heard.id}"
+    return {
+        "notificationId": heard.id,
+        "organizationalEntity": page,
+        "action": "SHARE_MENTION",
+        "sourcePost": urn,
+        "generatedActivity": urn,
+        "lastModifiedAt": int(heard.at * 1000),
+    }
 
 
 def _totals(posts: list[Post]) -> dict[str, object]:

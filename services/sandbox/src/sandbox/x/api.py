@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from sandbox.accounts import Account
 from sandbox.faults import Fault
+from sandbox.mentions import NewMention
 from sandbox.platforms import NewAccount, Platform, UnfitAccountError
 from sandbox.tokens import AccessToken, RefreshToken
 from sandbox.web import RefusedError, Request, Response, Route, Router, as_json
@@ -37,6 +38,8 @@ class X(Platform):
     prefix: ClassVar[str] = "/x"
     roots: ClassVar[tuple[str, ...]] = ("/2/", "/i/oauth2/")
 
+    tells_mentions: ClassVar[bool] = True
+
     settings: XSettings
 
     def __init__(self, world: World) -> None:
@@ -44,7 +47,8 @@ class X(Platform):
         self._state = State(world)
         self.settings = self._state.settings
         oauth, media = OAuth(self._state), Media(self._state)
-        posts, reads = Posts(self._state), Reads(self._state)
+        self._posts = posts = Posts(self._state)
+        reads = Reads(self._state)
         self.router = Router(
             (
                 Route("GET", "/i/oauth2/authorize", "authorize", oauth.authorize),
@@ -82,6 +86,11 @@ class X(Platform):
         )
         self._world.accounts.add(account)
         return account
+
+    def hear(self, account: Account, said: NewMention) -> str:
+        known = (other for other in self._world.accounts.of(self.name) if other.username == said.author)
+        author = next(known, None) or self.open_account(NewAccount(self.name, said.author, said.author))
+        return self._posts.say(author, account, said)
 
     def grant(
         self, account: Account, scopes: list[str] | None, expires_in: float | None

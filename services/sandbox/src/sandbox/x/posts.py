@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from sandbox.accounts import Account
 from sandbox.ledger import Post, PublishedMedia
+from sandbox.mentions import NewMention
 from sandbox.web import RefusedError, Request, Response, as_json
 from sandbox.x import text
 from sandbox.x.bodies import CreatePost, decode
@@ -28,6 +29,7 @@ _REPLY_NOT_ALLOWED = (
     "Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by the "
     "author of the post you are replying to."
 )
+_QUOTED_GONE = "You attempted to quote a Tweet that is deleted or not visible to you."
 _PARENT_GONE = "You attempted to reply to a Tweet that is deleted or not visible to you."
 _FIELDS_OF_THEIR_OWN = ("text", "media", "reply", "poll")
 
@@ -70,6 +72,16 @@ class Posts:
         tweet.post.deleted_at = self._state.now
         return as_json(200, {"data": {"deleted": True}})
 
+    def say(self, author: Account, about: Account, said: NewMention) -> str:
+        """Publishes what the control API has somebody say of another."""
+        words = said.text if f"@{about.username}" in said.text else f"@{about.username} {said.text}"
+        newest = next(reversed(self._state.timelines[about.id]), None)
+        parent = self._state.tweets[newest] if newest is not None and said.kind == "reply" else None
+        tweet = self._publish(CreatePost(text=words), author, [], parent)
+        if newest is not None and said.kind == "quote":
+            tweet.quoted_id = newest
+        return tweet.post.id
+
     def _check_combination(self, asked: CreatePost) -> None:
         problems = self._state.problems
         exclusive = ("media", "poll", "quote_tweet_id", "card_uri")
@@ -83,8 +95,12 @@ class Posts:
             raise problems.invalid("$.text: is missing but it is required", {"$.text": [asked.text]})
         if asked.edit_options is not UNSET:
             raise problems.plain(403, NOT_PERMITTED)
-        if asked.quote_tweet_id is not UNSET and not self._state.settings.quotes:
-            raise problems.plain(403, NOT_PERMITTED)
+        if isinstance(asked.quote_tweet_id, str):
+            if not self._state.settings.quotes:
+                raise problems.plain(403, NOT_PERMITTED)
+            quoted = self._state.tweets.get(asked.quote_tweet_id)
+            if quoted is None or quoted.post.deleted_at is not None:
+                raise problems.plain(403, _QUOTED_GONE)
 
     def _check_text(self, wanted: str, account: Account) -> None:
         problems = self._state.problems
@@ -166,6 +182,8 @@ class Posts:
                 if name not in _FIELDS_OF_THEIR_OWN and (value := getattr(asked, name)) is not UNSET
             },
         )
+        if isinstance(asked.media, msgspec.Struct) and asked.media.tagged_user_ids:
+            post.options["tagged_user_ids"] = asked.media.tagged_user_ids
         shortened, links = text.shorten_links(asked.text, state.new_short_url)
         tweet = Tweet(post=post, text=shortened, links=links, media_keys=[u.media_key for u in uploads])
         if text.weighted_length(asked.text) > text.MAX_LENGTH:

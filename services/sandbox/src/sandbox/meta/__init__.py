@@ -1,0 +1,1 @@
+"""Meta: Facebook Pages and Instagram, Graph API v26.0."""
