@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
-from contracts.content import PLATFORMS, Content, Link, Media, MediaType, Options, Platform
+from contracts.content import Content, Link, Media, MediaType, Options, Platform
 from contracts.posts import PostKind
 from platforms.checking import AVAILABLE, OPTIONS, AccountFacts, Violation, check
 from platforms.weighted_length import weighted_length
@@ -216,12 +216,6 @@ def test_names_of_options_are_escaped_in_pointers() -> None:
 def test_a_page_has_no_connections() -> None:
     found = checked("linkedin", Content(text="a"), options={"visibility": "Connections"}, account=PAGE)
     assert broken(found) == [("options.visibility", "/options/visibility")]
-
-
-@pytest.mark.parametrize("platform", sorted(set(PLATFORMS) - set(AVAILABLE)))
-def test_platforms_that_are_not_available_may_be_named_in_drafts(platform: Platform) -> None:
-    (found,) = checked(platform, Content(text="a" * 100_000), options={"anything": [1]})
-    assert (found.rule, found.severity) == (f"{platform}.not_available", "incomplete")
 
 
 contents = st.builds(

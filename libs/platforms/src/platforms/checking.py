@@ -4,15 +4,22 @@ from collections.abc import Sequence
 
 from contracts.content import Content, Options, Platform
 from contracts.posts import PostKind
-from platforms import linkedin, x
+from platforms import facebook, instagram, linkedin, tiktok, x, youtube
 from platforms.rules import AccountFacts, Violation
 
 __all__ = ["AVAILABLE", "OPTIONS", "AccountFacts", "Violation", "check"]
 
-AVAILABLE: tuple[Platform, ...] = ("twitter", "linkedin")
+AVAILABLE: tuple[Platform, ...] = ("twitter", "linkedin", "tiktok", "instagram", "facebook", "youtube")
 """Where this system can publish."""
 
-OPTIONS = {"twitter": x.OPTIONS, "linkedin": linkedin.OPTIONS}
+OPTIONS = {
+    "twitter": x.OPTIONS,
+    "linkedin": linkedin.OPTIONS,
+    "tiktok": tiktok.OPTIONS,
+    "instagram": instagram.OPTIONS,
+    "facebook": facebook.OPTIONS,
+    "youtube": youtube.OPTIONS,
+}
 """What `platforms[].options` may hold, by platform and name."""
 
 
@@ -23,23 +30,21 @@ def check(
     platform: Platform,
     options: Options,
     account: AccountFacts | None,
+    title: str | None = None,
 ) -> list[Violation]:
-    """Every rule that the post breaks, in the order of its parts. `parts` are what is to be published there."""
+    """Every rule that the post breaks, in the order of its parts. `parts` are what is to be published there, `title`
+    is the post's.
+    """
     match platform:
         case "twitter":
             return list(x.check(parts, kind=kind, options=options, account=account))
         case "linkedin":
-            return list(linkedin.check(parts, kind=kind, options=options, account=account))
-        case _:
-            return [
-                Violation(
-                    rule=f"{platform}.not_available",
-                    platform=platform,
-                    pointer="",
-                    message=f"Publishing to {platform} is not available in this deployment.",
-                    limit=list(AVAILABLE),
-                    actual=platform,
-                    remediation="Keep the post as a draft, or leave the platform out.",
-                    severity="incomplete",
-                )
-            ]
+            return list(linkedin.check(parts, kind=kind, options=options, account=account, title=title))
+        case "tiktok":
+            return list(tiktok.check(parts, kind=kind, options=options, account=account, title=title))
+        case "instagram":
+            return list(instagram.check(parts, kind=kind, options=options, account=account))
+        case "facebook":
+            return list(facebook.check(parts, kind=kind, options=options, account=account, title=title))
+        case "youtube":
+            return list(youtube.check(parts, kind=kind, options=options, account=account, title=title))

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from contracts.content import Content, Platform
+from contracts.content import Content, Options, Platform
 from platforms.hashtags import HASHTAG
 from platforms.urls import find_urls
 
@@ -28,21 +28,36 @@ _ELEMENT = re.compile(
 )
 
 
-def compose_text(content: Content, platform: Platform) -> str:
+_NO_OPTIONS: Options = {}
+
+
+def compose_text(content: Content, platform: Platform, options: Options = _NO_OPTIONS) -> str:
     """Exactly what is published, as readers see it."""
     paragraphs = [content.text.strip(), " ".join(_missing_words(content))]
-    if content.link is not None and not has_card(content, platform) and not _contains(content.text, content.link.url):
-        paragraphs.append(content.link.url)
+    link = content.link
+    if link is not None and not has_card(content, platform, options) and not _contains(content.text, link.url):
+        paragraphs.append(link.url)
     return "\n\n".join(filter(None, paragraphs))
 
 
-def has_card(content: Content, platform: Platform) -> bool:
+def has_card(content: Content, platform: Platform, options: Options = _NO_OPTIONS) -> bool:
     """Whether the link is shown as a card beside the text.
 
-    LinkedIn shows either a link or media: with media, the URL goes into the text, and the link's title is not shown. X
-    makes a card of any URL in the text by itself.
+    LinkedIn and Facebook show either a link or something else: with media, and on LinkedIn with a poll or a post that
+    is shared on, the URL goes into the text, and the link's title is not shown. LinkedIn's option `link_thumbnail`
+    makes the media the picture of the card. X makes a card of any URL in the text by itself. Instagram's links are
+    plain text.
     """
-    return platform == "linkedin" and content.link is not None and not content.media
+    if content.link is None:
+        return False
+    match platform:
+        case "facebook":
+            return not content.media
+        case "linkedin":
+            taken = any(options.get(name) for name in ("poll_options", "reshare_post_id"))
+            return not taken and (not content.media or options.get("link_thumbnail") is True)
+        case _:
+            return False
 
 
 def _contains(text: str, url: str) -> bool:
@@ -60,13 +75,13 @@ def _missing_words(content: Content) -> Iterator[str]:
                 yield marked
 
 
-def little_text(content: Content, *, escape_urls: bool = True) -> str:
+def little_text(content: Content, options: Options = _NO_OPTIONS, *, escape_urls: bool = True) -> str:
     """`compose_text` for LinkedIn as the API takes it.
 
     Whether LinkedIn cuts the text at a reserved character inside a URL too is not documented; escaped, it never does.
     `escape_urls=False` leaves URLs as they are.
     """
-    text = compose_text(content, "linkedin")
+    text = compose_text(content, "linkedin", options)
     pieces: list[str] = []
     position = 0
     for start, end in find_urls(text):
@@ -108,9 +123,11 @@ def _unescape(text: str) -> str:
 def normalise_for_match(text: str, platform: Platform) -> str:
     """The same for a text that was sent and for what the platform shows of it later.
 
-    `text` is plain; shortened URLs must be expanded before. X answers with `&`, `<` and `>` as HTML entities; both may
-    change white space and the composition of characters.
+    `text` is plain; shortened URLs must be expanded before. X answers with `&`, `<` and `>` as HTML entities, Instagram
+    without the `@` of mentions; all may change white space and the composition of characters.
     """
     if platform == "twitter":
         text = html.unescape(text)
+    if platform == "instagram":
+        text = text.replace("@", "")
     return " ".join(unicodedata.normalize("NFC", text).split())

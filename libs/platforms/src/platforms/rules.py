@@ -30,11 +30,15 @@ class Violation(Struct, frozen=True, kw_only=True):
 
 
 class AccountFacts(Struct, frozen=True, kw_only=True):
-    """What the rules ask about an account. `account_type`: personal, premium, member, organization, company_page, …"""
+    """What the rules ask about an account. `account_type`: personal, premium, member, organization, company_page, …
+
+    `login`: the way by which it is connected, where its platform has several.
+    """
 
     username: str | None = None
     account_type: str | None = None
     permissions: tuple[str, ...] = ()
+    login: str | None = None
 
 
 class MediaFacts(Struct, frozen=True, kw_only=True):
@@ -54,7 +58,7 @@ class Option(Struct, frozen=True, kw_only=True):
     """One entry of `platforms[].options`.
 
     `values` lists what a string may be, in upper or lower case if `any_case`; without it any text up to `max_length`
-    will do. `strings` is a list of texts.
+    will do, of the form of `pattern` if there is one. `strings` is a list of texts.
     """
 
     name: str
@@ -62,8 +66,10 @@ class Option(Struct, frozen=True, kw_only=True):
     values: tuple[str, ...] = ()
     any_case: bool = False
     max_length: int | None = None
+    pattern: str | None = None
     minimum: int | None = None
     maximum: int | None = None
+    min_items: int | None = None
     max_items: int | None = None
     description: str
 
@@ -81,6 +87,7 @@ class Option(Struct, frozen=True, kw_only=True):
             case "strings":
                 return (
                     isinstance(value, list)
+                    and (self.min_items is None or len(value) >= self.min_items)
                     and (self.max_items is None or len(value) <= self.max_items)
                     and all(self._takes_text(each) for each in value)
                 )
@@ -88,6 +95,8 @@ class Option(Struct, frozen=True, kw_only=True):
 
     def _takes_text(self, value: Any) -> bool:
         if not isinstance(value, str) or (self.max_length is not None and len(value) > self.max_length):
+            return False
+        if self.pattern is not None and re.fullmatch(self.pattern, value) is None:
             return False
         return not self.values or (value.lower() if self.any_case else value) in self.values
 
@@ -100,7 +109,12 @@ class Option(Struct, frozen=True, kw_only=True):
         if self.values:
             return list(self.values)
         text = "a text" if self.max_length is None else f"a text of at most {self.max_length:,} characters"
-        return [text if self.type == "string" else f"a list of at most {self.max_items} texts, each {text}"]
+        if self.pattern is not None:
+            text = f"a text like {self.pattern}"
+        if self.type == "string":
+            return [text]
+        count = "at most" if self.min_items is None else f"{self.min_items} to"
+        return [f"a list of {count} {self.max_items} texts, each {text}"]
 
     def schema(self) -> dict[str, Any]:
         """Itself as JSON Schema."""
@@ -110,6 +124,8 @@ class Option(Struct, frozen=True, kw_only=True):
             texts["enum"] = list(dict.fromkeys(both))
         if self.max_length is not None:
             texts["maxLength"] = self.max_length
+        if self.pattern is not None:
+            texts["pattern"] = self.pattern
         schema: dict[str, Any]
         match self.type:
             case "boolean":
@@ -118,8 +134,8 @@ class Option(Struct, frozen=True, kw_only=True):
                 bounds = {"minimum": self.minimum, "maximum": self.maximum}
                 schema = {"type": "integer", **{name: bound for name, bound in bounds.items() if bound is not None}}
             case "strings":
-                limit = {} if self.max_items is None else {"maxItems": self.max_items}
-                schema = {"type": "array", "items": texts, **limit}
+                limits = {"minItems": self.min_items, "maxItems": self.max_items}
+                schema = {"type": "array", "items": texts, **{name: n for name, n in limits.items() if n is not None}}
             case "string":
                 schema = texts
         return {**schema, "description": self.description}
@@ -251,6 +267,32 @@ def long_alt_texts(platform: Platform, content: Content, at: str, limit: int) ->
                 limit=limit,
                 actual=len(media.alt_text),
             )
+
+
+def unfit_first_comment(platform: Platform, options: Options, account: AccountFacts | None) -> Iterator[Violation]:
+    """A comment without words, or one that the account may not make."""
+    comment = options.get("first_comment")
+    if not isinstance(comment, str):
+        return
+    pointer = "/options/first_comment"
+    if not comment.strip():
+        yield Violation(
+            rule=f"{platform}.first_comment.empty",
+            platform=platform,
+            pointer=pointer,
+            message="The comment says nothing.",
+            remediation="Write it, or leave it out.",
+        )
+    if account is not None and account.permissions and "comment" not in account.permissions:
+        yield Violation(
+            rule=f"{platform}.first_comment.permission",
+            platform=platform,
+            pointer=pointer,
+            message="The account is connected without the permission to comment.",
+            limit="comment",
+            actual=list(account.permissions),
+            remediation="Connect the account again with this permission, or leave the comment out.",
+        )
 
 
 def part_pointer(index: int) -> str:
