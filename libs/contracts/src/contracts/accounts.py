@@ -30,6 +30,9 @@ class Account(Struct, frozen=True, kw_only=True):
     disconnected_at: datetime | None = None
     disconnect_reason: str | None = None
     token_expires_at: datetime | None = None
+    login: str | None = None
+    """Which of the platform's ways to log in it came by, where there are several."""
+    profile_updated_at: datetime | None = None
 
 
 @message("account.connect.v1")
@@ -50,6 +53,7 @@ class ConnectAccount(Command, frozen=True, kw_only=True):
     permissions: tuple[str, ...] = ()
     is_default: bool = False
     token_expires_at: datetime | None = None
+    login: str | None = None
 
 
 @message("account.disconnect.v1")
@@ -60,6 +64,21 @@ class DisconnectAccount(Command, frozen=True, kw_only=True):
     """None when the platform refused the tokens for good."""
     issued_at: datetime
     reason: str
+
+
+@message("account.update_profile.v1")
+class UpdateProfile(Command, frozen=True, kw_only=True):
+    """The platform shows the account like this now."""
+
+    account_id: str
+    tenant_id: str
+    actor: str
+    issued_at: datetime
+    username: str
+    display_name: str
+    account_type: str
+    profile_image: str | None = None
+    followers: int | None = None
 
 
 @message("account.connected.v1")
@@ -78,6 +97,7 @@ class AccountConnected(Event, frozen=True, kw_only=True):
     permissions: tuple[str, ...]
     is_default: bool
     token_expires_at: datetime | None
+    login: str | None = None
 
 
 @message("account.disconnected.v1")
@@ -87,5 +107,16 @@ class AccountDisconnected(Event, frozen=True, kw_only=True):
     reason: str
 
 
-AccountCommand = ConnectAccount | DisconnectAccount
-AccountEvent = AccountConnected | AccountDisconnected
+@message("account.profile_updated.v1")
+class ProfileUpdated(Event, frozen=True, kw_only=True):
+    actor: str
+    at: datetime
+    username: str
+    display_name: str
+    account_type: str
+    profile_image: str | None
+    followers: int | None
+
+
+AccountCommand = ConnectAccount | DisconnectAccount | UpdateProfile
+AccountEvent = AccountConnected | AccountDisconnected | ProfileUpdated

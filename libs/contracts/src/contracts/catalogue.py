@@ -1,9 +1,9 @@
 """Every message of this system: what is documented, frozen and given examples."""
 
-from contracts import accounts, messages, posts, public_events, publishing, verdicts
+from contracts import accounts, collecting, endpoints, media, messages, posts, public_events, publishing, verdicts
 from contracts.messages import Message
 
-MODULES = (accounts, posts, public_events, publishing, verdicts)
+MODULES = (accounts, collecting, endpoints, media, posts, public_events, publishing, verdicts)
 
 
 def registry() -> dict[str, type[Message]]:

@@ -22,10 +22,23 @@ from contracts.messages import Command, Event, message
 PostKind = Literal["post", "thread"]
 PostStatus = Literal["draft", "scheduled", "publishing", "published", "failed", "cancelled"]
 TargetStatus = Literal["pending", "publishing", "published", "failed", "deferred", "unknown", "held"]
+RemovalStatus = Literal["requested", "deferred", "removed", "failed"]
+Resolution = Literal["confirm", "republish", "drop"]
+COMMENT = "#comment"
+"""Ends the id of the target that is the first comment under another."""
+
+
+class Removal(Struct, frozen=True, kw_only=True):
+    """How far taking a live target off its platform has come."""
+
+    status: RemovalStatus
+    attempt: int
+    next_attempt_at: datetime | None = None
+    failure: Failure | None = None
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """One platform account a post goes to, and how far it got there."""
+    """One platform account a post goes to, and how far it got there; or the first comment under what is live there."""
 
     platform: Platform
     account_id: str
@@ -46,10 +59,13 @@ class Target(Struct, frozen=True, kw_only=True):
     published_at: datetime | None = None
     live_parts: tuple[LivePart, ...] = ()
     failure: Failure | None = None
+    removal: Removal | None = None
+    comment_on: str | None = None
+    """The platform's id of the post that this target is the first comment on."""
 
     @property
     def target_id(self) -> str:
-        return f"{self.platform}:{self.account_id}"
+        return f"{self.platform}:{self.account_id}{COMMENT if self.comment_on is not None else ''}"
 
 
 class Post(Struct, frozen=True, kw_only=True):
@@ -68,6 +84,8 @@ class Post(Struct, frozen=True, kw_only=True):
     accounts: dict[str, str] = {}
     """Accounts the creator chose, by platform; the others are chosen when the post is scheduled or published."""
     targets: tuple[Target, ...] = ()
+    comments: tuple[Target, ...] = ()
+    """First comments, once what they are to stand under is live. The post's status does not depend on them."""
     options: dict[str, Options] = {}
     overrides: dict[str, Content] = {}
     tags: tuple[str, ...] = ()
@@ -176,6 +194,35 @@ class DeletePost(Command, frozen=True, kw_only=True):
     expected_revision: int | None = None
 
 
+@message("post.remove.v1")
+class RemovePost(Command, frozen=True, kw_only=True):
+    """Take the post off its platforms; when it is gone from all of them it is deleted here too."""
+
+    post_id: str
+    tenant_id: str
+    actor: str
+    issued_at: datetime
+    expected_revision: int | None = None
+
+
+@message("post.resolve_target.v1")
+class ResolveTarget(Command, frozen=True, kw_only=True):
+    """A person has looked at the platform and says what became of a held target.
+
+    `confirm`: it is live, as `live`. `republish`: it is not; send it again. `drop`: it is not, and shall not be.
+    """
+
+    post_id: str
+    tenant_id: str
+    actor: str
+    issued_at: datetime
+    target_id: str
+    resolution: Resolution
+    platform_post_id: str | None = None
+    url: str | None = None
+    expected_revision: int | None = None
+
+
 class Published(Struct, frozen=True, kw_only=True, tag="published"):
     """Every part is live. `proof` says how we know: the answer itself, or a look-up on the platform."""
 
@@ -229,6 +276,27 @@ class ReportOutcome(Command, frozen=True, kw_only=True):
     outcome: Outcome
     sent_at: datetime | None = None
     """When the request that published it went out; None when this attempt sent none."""
+    variants: dict[str, str] = {}
+    """Of uploads that were published as a variant: its id, by the upload's."""
+
+
+class Removed(Struct, frozen=True, kw_only=True, tag="removed"):
+    """Nothing of the target is on its platform any more."""
+
+
+RemovalOutcome = Removed | Rejected | Deferred
+
+
+@message("post.report_removal.v1")
+class ReportRemoval(Command, frozen=True, kw_only=True):
+    """The publisher tells how an attempt to take a target down ended."""
+
+    post_id: str
+    tenant_id: str
+    target_id: str
+    attempt: int
+    issued_at: datetime
+    outcome: RemovalOutcome
 
 
 # --- events -------------------------------------------------------------------------------------------
@@ -310,6 +378,7 @@ class TargetOutcomeRecorded(Event, frozen=True, kw_only=True):
     attempt: int
     outcome: Outcome
     sent_at: datetime | None = None
+    variants: dict[str, str] = {}
 
 
 @message("post.duplicate_detected.v1")
@@ -323,6 +392,35 @@ class DuplicateDetected(Event, frozen=True, kw_only=True):
     second: LivePart
 
 
+@message("post.target_resolved.v1")
+class TargetResolved(Event, frozen=True, kw_only=True):
+    """A person has said what became of a held target; `republish` hands it to the publisher again."""
+
+    at: datetime
+    actor: str
+    target_id: str
+    resolution: Resolution
+    live: LivePart | None
+
+
+@message("post.removal_started.v1")
+class RemovalStarted(Event, frozen=True, kw_only=True):
+    """Live targets were handed to the publisher to be taken down."""
+
+    at: datetime
+    actor: str | None
+    """None when a deferred removal came due."""
+    target_ids: tuple[str, ...]
+
+
+@message("post.removal_recorded.v1")
+class RemovalRecorded(Event, frozen=True, kw_only=True):
+    at: datetime
+    target_id: str
+    attempt: int
+    outcome: RemovalOutcome
+
+
 PostEvent = (
     PostCreated
     | PostEdited
@@ -333,5 +431,19 @@ PostEvent = (
     | PostDeleted
     | TargetOutcomeRecorded
     | DuplicateDetected
+    | TargetResolved
+    | RemovalStarted
+    | RemovalRecorded
 )
-PostCommand = CreatePost | EditPost | SchedulePost | PublishPost | CancelPost | DeletePost | ReportOutcome
+PostCommand = (
+    CreatePost
+    | EditPost
+    | SchedulePost
+    | PublishPost
+    | CancelPost
+    | DeletePost
+    | RemovePost
+    | ResolveTarget
+    | ReportOutcome
+    | ReportRemoval
+)

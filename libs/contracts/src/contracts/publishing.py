@@ -28,3 +28,20 @@ class PublishRequested(Command, frozen=True, kw_only=True):
     due_at: datetime
     unresolved_since: datetime | None
     """Since when the outcome has been unknown, if it is."""
+    reply_to: str | None = None
+    """The platform's id of the post that the first part answers: what is to be published is a comment."""
+    absent: bool = False
+    """A person has seen that what the journal holds for doubtful is not live."""
+
+
+@message("publish.removal_requested.v1")
+class RemovalRequested(Command, frozen=True, kw_only=True):
+    """Take what is live of a target off its platform. Harmless to repeat."""
+
+    post_id: str
+    tenant_id: str
+    target_id: str
+    attempt: int
+    platform: Platform
+    account_id: str
+    live_parts: tuple[LivePart, ...]

@@ -20,7 +20,7 @@ def instant_of(local_or_aware: datetime, timezone: str | None) -> tuple[datetime
     Raises ValueError for a zone that does not exist, naming ones like it, and for a local time without a zone;
     OverflowError for an instant outside the years 1 to 9999.
     """
-    zone = None if timezone is None else _zone(timezone)
+    zone = None if timezone is None else zone_named(timezone)
     if local_or_aware.utcoffset() is not None:
         return local_or_aware.astimezone(UTC), None
     if zone is None:
@@ -37,7 +37,8 @@ def instant_of(local_or_aware: datetime, timezone: str | None) -> tuple[datetime
     return instant, f"{local} comes twice in {timezone}, where clocks go back; the first is meant"
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_named(name: str) -> ZoneInfo:
+    """Raises ValueError for a zone that does not exist, naming ones like it."""
     if name in zone_names():
         return ZoneInfo(name)
     near = _near(name)

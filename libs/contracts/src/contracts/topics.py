@@ -7,7 +7,7 @@ from typing import get_args
 
 from msgspec import Struct
 
-from contracts import accounts, posts, public_events, publishing, verdicts
+from contracts import accounts, collecting, endpoints, media, posts, public_events, publishing, verdicts
 from contracts.content import PLATFORMS
 from contracts.messages import Message
 
@@ -15,16 +15,30 @@ POSTS_COMMANDS = "posts.commands"
 POSTS_EVENTS = "posts.events"
 ACCOUNTS_COMMANDS = "accounts.commands"
 ACCOUNTS_EVENTS = "accounts.events"
+ENDPOINTS_COMMANDS = "endpoints.commands"
+ENDPOINTS_EVENTS = "endpoints.events"
+MEDIA_COMMANDS = "media.commands"
+MEDIA_EVENTS = "media.events"
+MEDIA_JOBS = "media.jobs"
+ANALYTICS_COMMANDS = "analytics.commands"
+METRICS_SAMPLES = "metrics.samples"
 GATEWAY_REPLIES = "gateway.replies"
 POST_PUBLISHED = "social.post_published"
 POST_FAILED = "social.post_failed"
 ENGAGEMENT_SPIKE = "social.engagement_spike"
 ACCOUNT_DISCONNECTED = "social.account_disconnected"
 MENTION_RECEIVED = "social.mention_received"
+PUBLIC_TOPICS = (POST_PUBLISHED, POST_FAILED, ENGAGEMENT_SPIKE, ACCOUNT_DISCONNECTED, MENTION_RECEIVED)
+UNREADABLE_EVENTS = "webhooks.dead"
+"""Records of the public topics that could not be passed on."""
 
 
 def publish_requests(platform: str) -> str:
     return f"publish.requests.{platform}"
+
+
+def collect_requests(platform: str) -> str:
+    return f"collect.requests.{platform}"
 
 
 def dead_letters(topic: str) -> str:
@@ -114,6 +128,39 @@ def all_topics(partitions: int = 8) -> tuple[TopicSpec, ...]:
             "What happened to accounts: the truth",
             get_args(accounts.AccountEvent) + refused,
         ),
+        topic(
+            ENDPOINTS_COMMANDS,
+            "endpoint_id",
+            7 * _DAY,
+            "What is asked of webhook endpoints",
+            get_args(endpoints.EndpointCommand),
+            message_timestamp_type="LogAppendTime",
+        ),
+        topic(
+            ENDPOINTS_EVENTS,
+            "endpoint_id",
+            _FOR_EVER,
+            "What happened to webhook endpoints: the truth, and who has to be told that one was disabled",
+            get_args(endpoints.EndpointEvent) + refused,
+        ),
+    )
+    uploads = (
+        topic(
+            MEDIA_COMMANDS,
+            "media_id",
+            7 * _DAY,
+            "What is asked of uploads",
+            get_args(media.MediaCommand),
+            message_timestamp_type="LogAppendTime",
+        ),
+        topic(
+            MEDIA_EVENTS,
+            "media_id",
+            _FOR_EVER,
+            "What happened to uploads: the truth",
+            get_args(media.MediaEvent) + refused,
+        ),
+        topic(MEDIA_JOBS, "media_id", 7 * _DAY, "Files to look into and to convert", get_args(media.MediaJob)),
     )
     jobs = tuple(
         topic(
@@ -121,9 +168,36 @@ def all_topics(partitions: int = 8) -> tuple[TopicSpec, ...]:
             "account_id",
             7 * _DAY,
             f"Work for the publisher of {platform}",
-            (publishing.PublishRequested,),
+            (publishing.PublishRequested, publishing.RemovalRequested),
         )
         for platform in PLATFORMS
+    )
+    collecting_jobs = tuple(
+        topic(
+            collect_requests(platform),
+            "account_id",
+            _DAY,
+            f"Numbers to be read from {platform}",
+            get_args(collecting.CollectRequest),
+        )
+        for platform in PLATFORMS
+    )
+    analytics = (
+        topic(
+            ANALYTICS_COMMANDS,
+            "post_id",
+            _HOUR,
+            "Wishes for fresh numbers",
+            (collecting.RefreshAnalytics,),
+        ),
+        # Platforms do not tell again what they told once, so this is the truth about the past.
+        topic(
+            METRICS_SAMPLES,
+            "account_id",
+            _FOR_EVER,
+            "What was read on the platforms: the truth about how posts did",
+            get_args(collecting.Sample),
+        ),
     )
     replies = (
         topic(
@@ -162,6 +236,7 @@ def all_topics(partitions: int = 8) -> tuple[TopicSpec, ...]:
             f"Messages of {source.name} that could not be read",
             (),
         )
-        for source in (aggregates[0], aggregates[2], *jobs)
+        for source in (*aggregates[:5], uploads[0], uploads[2], *jobs, *collecting_jobs, *analytics)
     )
-    return (*aggregates, *jobs, *replies, *public, *dead)
+    unreadable = topic(UNREADABLE_EVENTS, "(as it was)", _FOR_EVER, "Public events that webhooks could not read", ())
+    return (*aggregates, *uploads, *jobs, *collecting_jobs, *analytics, *replies, *public, *dead, unreadable)
