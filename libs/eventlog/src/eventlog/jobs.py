@@ -115,6 +115,11 @@ class JobConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             await self._consumer.stop()
             await self._dead.close()
 
+    @property
+    def queued(self) -> int:
+        """Jobs that were fetched and are not done."""
+        return self._queued
+
     def healthy(self) -> str | None:
         """None, or what is wrong."""
         if time.monotonic() - self._polled_at > STALE_AFTER:
