@@ -19,6 +19,7 @@ def test_queries_find_a_post_by_what_it_is(a_scheduled_post: Spec[Post], now: da
         "campaign_id": "campaign_1",
         "tags": ["greetings"],
         "deleted": False,
+        "media_ids": [],
     }
 
 

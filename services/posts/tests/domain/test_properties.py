@@ -8,11 +8,13 @@ import msgspec
 from hypothesis import event as note
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts.accounts import DisconnectAccount
 from contracts.content import Content, Failure, LivePart, Schedule, TargetSpec
 from contracts.messages import Command, Event, encode
 from contracts.posts import (
+    COMMENT,
     CancelPost,
     CreatePost,
     Deferred,
@@ -25,7 +27,11 @@ from contracts.posts import (
     Published,
     PublishPost,
     Rejected,
+    Removed,
+    RemovePost,
     ReportOutcome,
+    ReportRemoval,
+    ResolveTarget,
     SchedulePost,
     Unknown,
 )
@@ -37,7 +43,7 @@ from posts.domain.post import PostAggregate
 POSTS = PostAggregate()
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TARGETS = (
-    TargetSpec(platform="twitter", account_id="acc_tw"),
+    TargetSpec(platform="twitter", account_id="acc_tw", options={"first_comment": "More here"}),
     TargetSpec(platform="linkedin", account_id="acc_li", content=Content(text="See")),
     TargetSpec(platform="linkedin", account_id="acc_li2"),
 )
@@ -68,11 +74,12 @@ wish: dict[str, Any] = {
     "issued_at": instants,
 }
 changes = st.builds(PostChanges, title=st.text(max_size=3), platforms=st.just(("twitter", "linkedin")))
+target_ids = st.sampled_from([*(target.target_id for target in (*TARGETS[:2], *TARGETS)), f"twitter:acc_tw{COMMENT}"])
 reports = st.builds(
     ReportOutcome,
     post_id=st.just("post_1"),
     tenant_id=st.just("tenant_1"),
-    target_id=st.sampled_from([target.target_id for target in (*TARGETS[:2], *TARGETS)]),
+    target_id=target_ids,
     attempt=st.sampled_from([1, 1, 1, 0, 2, 2, 3, 4]),
     issued_at=instants,
     outcome=outcomes,
@@ -97,6 +104,28 @@ commands: st.SearchStrategy[Command] = st.one_of(
     reports,
     reports,
     reports,
+    st.builds(RemovePost, **wish, expected_revision=revisions),
+    st.builds(
+        ResolveTarget,
+        **wish,
+        target_id=target_ids,
+        resolution=st.sampled_from(["confirm", "republish", "drop"]),
+        platform_post_id=st.sampled_from([None, "p1"]),
+        expected_revision=revisions,
+    ),
+    st.builds(
+        ReportRemoval,
+        post_id=st.just("post_1"),
+        tenant_id=st.just("tenant_1"),
+        target_id=target_ids,
+        attempt=st.sampled_from([1, 1, 1, 2]),
+        issued_at=instants,
+        outcome=st.one_of(
+            st.just(Removed()),
+            st.builds(Rejected, failure=st.just(FAILURE)),
+            st.builds(Deferred, until=instants, reason=st.just(FAILURE)),
+        ),
+    ),
     st.builds(
         DisconnectAccount,
         account_id=st.just("acc_tw"),
@@ -171,7 +200,11 @@ def test_the_status_follows_the_targets(past: Past) -> None:
 @given(pasts)
 def test_exactly_what_waits_has_a_due_time(past: Past) -> None:
     for _, _, post in past:
-        waits = post.status in ("scheduled", "publishing") and not post.deleted
+        beside = any(comment.next_attempt_at is not None for comment in post.comments) or any(
+            target.removal is not None and target.removal.status in ("requested", "deferred")
+            for target in (*post.targets, *post.comments)
+        )
+        waits = (post.status in ("scheduled", "publishing") or beside) and not post.deleted
         assert (POSTS.due_at(post) is not None) == waits
 
 
@@ -190,7 +223,7 @@ def test_a_published_target_stays_as_it_is(past: Past) -> None:
     for before, _, after in past:
         for target in before.targets if before else ():
             if target.status == "published":
-                assert target in after.targets
+                assert replace(target, removal=None) in [replace(other, removal=None) for other in after.targets]
 
 
 @given(pasts)

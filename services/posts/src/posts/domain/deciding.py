@@ -24,14 +24,20 @@ from contracts.posts import (
     PublicationStarted,
     Published,
     PublishPost,
+    RemovalRecorded,
+    RemovalStarted,
+    RemovePost,
     ReportOutcome,
+    ReportRemoval,
+    ResolveTarget,
     SchedulePost,
     Target,
     TargetOutcomeRecorded,
+    TargetResolved,
 )
 from contracts.verdicts import Refusal
 from eventlog.aggregate import Decision, NotFound
-from posts.domain.evolving import IN_PROGRESS, target_of
+from posts.domain.evolving import IN_PROGRESS, target_of, what_is_live
 
 PAST_GRACE = timedelta(minutes=5)
 """How far in the past a schedule may lie when its command is decided, for clocks and queues."""
@@ -52,6 +58,8 @@ def decide(post: Post | None, command: Command) -> Decision:
         return None if post is None else _become_due(post, command)
     if isinstance(command, ReportOutcome):
         return None if post is None or post.tenant_id != command.tenant_id else _report(post, command)
+    if isinstance(command, ReportRemoval):
+        return None if post is None or post.tenant_id != command.tenant_id else _report_removal(post, command)
     rule = _CLIENT_RULES.get(type(command))
     if rule is None:
         return Refusal(code="unknown_command", message=f"Posts do not understand {command.type_name}.")
@@ -180,10 +188,62 @@ def _cancel(post: Post, command: CancelPost) -> Decision:
     return _refused("not_cancellable", reason, post)
 
 
-def _delete(post: Post, command: DeletePost) -> Decision:
+def _delete(post: Post, command: DeletePost | RemovePost) -> Decision:
     if post.status == "publishing":
         return _refused("not_deletable", "The post is being sent to its platforms; wait for the outcome.", post)
+    if _is_being_removed(post):
+        return _refused("not_deletable", "The post is being taken off its platforms; wait for the outcome.", post)
     return PostDeleted(actor=command.actor, at=command.issued_at)
+
+
+def _is_being_removed(post: Post) -> bool:
+    return any(
+        target.removal is not None and target.removal.status in ("requested", "deferred")
+        for target in (*post.targets, *post.comments)
+    )
+
+
+def _remove(post: Post, command: RemovePost) -> Decision:
+    targets = (*post.targets, *post.comments)
+    if any(target.status == "held" for target in targets):
+        return _refused("not_deletable", "Part of this post may be live: resolve what is held first.", post)
+    if any(comment.status in IN_PROGRESS for comment in post.comments):
+        return _refused("not_deletable", "Its first comment is being sent; wait for the outcome.", post)
+    live = tuple(target.target_id for target in targets if what_is_live(target))
+    if post.status == "publishing" or _is_being_removed(post) or not live:
+        return _delete(post, command)
+    return RemovalStarted(at=command.issued_at, actor=command.actor, target_ids=live)
+
+
+def _report_removal(post: Post, command: ReportRemoval) -> Decision:
+    target = target_of(post, command.target_id)
+    if target is None or target.removal is None:
+        return None
+    if target.removal.status != "requested" or target.removal.attempt != command.attempt:
+        return None
+    return RemovalRecorded(
+        at=command.issued_at, target_id=command.target_id, attempt=command.attempt, outcome=command.outcome
+    )
+
+
+def _resolve(post: Post, command: ResolveTarget) -> Decision:
+    target = target_of(post, command.target_id)
+    if target is None:
+        return _refused("target_not_found", f"The post has no target {command.target_id}.", post)
+    if target.status != "held":
+        return _refused("not_resolvable", f"The target is {target.status}: only what is held can be resolved.", post)
+    live = None
+    if command.resolution == "confirm":
+        if not command.platform_post_id:
+            return _refused("invalid_content", "To confirm it, name the platform's id of the post.", post)
+        live = LivePart(index=len(target.live_parts), platform_post_id=command.platform_post_id, url=command.url)
+    return TargetResolved(
+        at=command.issued_at,
+        actor=command.actor,
+        target_id=command.target_id,
+        resolution=command.resolution,
+        live=live,
+    )
 
 
 def _become_due(post: Post, command: BecomeDue) -> Decision:
@@ -197,15 +257,20 @@ def _become_due(post: Post, command: BecomeDue) -> Decision:
             target_ids=tuple(target.target_id for target in post.targets),
             targets=(),
         )
-    if post.status == "publishing":
-        due = tuple(
-            target.target_id
-            for target in post.targets
-            if target.next_attempt_at is not None and target.next_attempt_at <= command.now
-        )
-        if due:
-            return AttemptsDue(at=command.now, target_ids=due)
-    return None
+    targets = (*post.targets, *post.comments)
+    due = tuple(target.target_id for target in targets if _has_come(target.next_attempt_at, command.now))
+    if due:
+        return AttemptsDue(at=command.now, target_ids=due)
+    removals = tuple(
+        target.target_id
+        for target in targets
+        if target.removal is not None and _has_come(target.removal.next_attempt_at, command.now)
+    )
+    return RemovalStarted(at=command.now, actor=None, target_ids=removals) if removals else None
+
+
+def _has_come(at: datetime | None, now: datetime) -> bool:
+    return at is not None and at <= now
 
 
 def _report(post: Post, command: ReportOutcome) -> Decision:
@@ -236,6 +301,7 @@ def _report(post: Post, command: ReportOutcome) -> Decision:
         attempt=command.attempt,
         outcome=outcome,
         sent_at=command.sent_at,
+        variants=command.variants,
     )
 
 
@@ -250,4 +316,6 @@ _CLIENT_RULES: Mapping[type[Command], Callable[[Post, Any], Decision]] = {
     PublishPost: _publish,
     CancelPost: _cancel,
     DeletePost: _delete,
+    RemovePost: _remove,
+    ResolveTarget: _resolve,
 }

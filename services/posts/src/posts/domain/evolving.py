@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from contracts.content import Failure, TargetSpec
+from contracts.content import Content, Failure, LivePart, TargetSpec
 from contracts.messages import Event
 from contracts.posts import (
     AttemptsDue,
@@ -24,8 +24,13 @@ from contracts.posts import (
     PublicationStarted,
     Published,
     Rejected,
+    Removal,
+    RemovalRecorded,
+    RemovalStarted,
+    Removed,
     Target,
     TargetOutcomeRecorded,
+    TargetResolved,
     Unknown,
 )
 
@@ -36,7 +41,8 @@ IN_PROGRESS = ("pending", "publishing", "deferred", "unknown")
 
 
 def target_of(post: Post, target_id: str) -> Target | None:
-    return next((target for target in post.targets if target.target_id == target_id), None)
+    """Comments are targets too."""
+    return next((target for target in (*post.targets, *post.comments) if target.target_id == target_id), None)
 
 
 def evolve(post: Post | None, event: Event) -> Post:
@@ -48,7 +54,7 @@ def evolve(post: Post | None, event: Event) -> Post:
     return replace(_fold(post, event), revision=post.revision + 1)
 
 
-def _fold(post: Post, event: Event) -> Post:
+def _fold(post: Post, event: Event) -> Post:  # noqa: PLR0912  # a branch for each fact
     match event:
         case PostEdited(at=at):
             return replace(_edited(post, event), updated_at=at)
@@ -71,8 +77,13 @@ def _fold(post: Post, event: Event) -> Post:
             target = target_of(post, target_id)
             if target is None:
                 return post
-            told = _replace_target(replace(post, updated_at=at), _with_outcome(target, attempt, outcome, at))
-            return _settled(told)
+            return _told(replace(post, updated_at=at), target, attempt, outcome, at)
+        case TargetResolved(at=at):
+            return _resolved(replace(post, updated_at=at), event)
+        case RemovalStarted(at=at, target_ids=target_ids):
+            return replace(_taken_down(post, target_ids, at), updated_at=at)
+        case RemovalRecorded(at=at):
+            return replace(_removal_told(post, event), updated_at=at)
         case PostCancelled(at=at):
             return replace(_cancelled(post, event), updated_at=at)
         case PostDeleted(at=at):
@@ -111,13 +122,15 @@ def _handed_over(post: Post, target_ids: Sequence[str], at: datetime) -> Post:
             failure=target.failure if looked_up else None,
         )
 
-    return replace(
+    post = replace(
         post,
-        status="publishing",
         attempts=attempt,
         targets=tuple(hand_over(target) for target in post.targets),
-        publishing_started_at=post.publishing_started_at or at,
+        comments=tuple(hand_over(comment) for comment in post.comments),
     )
+    if all(target.attempt != attempt for target in post.targets):
+        return post
+    return replace(post, status="publishing", publishing_started_at=post.publishing_started_at or at)
 
 
 def _created(event: PostCreated) -> Post:
@@ -163,6 +176,88 @@ def _edited(post: Post, event: PostEdited) -> Post:
         return replace(changed, targets=tuple(_fresh(spec) for spec in event.targets))
     # What failed or was cancelled starts over as a draft: its old targets were chosen for the old content.
     return replace(changed, status="draft", targets=(), schedule=None, publishing_started_at=None, cancelled_at=None)
+
+
+def _told(post: Post, target: Target, attempt: int, outcome: Outcome, at: datetime) -> Post:
+    """The post once the publisher, or a person, has told what became of a target."""
+    told = _with_outcome(target, attempt, outcome, at)
+    post = _replace_target(post, told)
+    if target.comment_on is not None:
+        return post
+    return _settled(_with_comment(post, told, at) if told.status == "published" else post)
+
+
+def _with_comment(post: Post, target: Target, at: datetime) -> Post:
+    """The first comment of what has just gone live, handed to the publisher."""
+    text = target.options.get("first_comment")
+    if not text or any(_is_beside(comment, target) for comment in post.comments):
+        return post
+    comment = Target(
+        platform=target.platform,
+        account_id=target.account_id,
+        username=target.username,
+        content=Content(text=str(text)),
+        comment_on=target.platform_post_id,
+    )
+    return _handed_over(replace(post, comments=(*post.comments, comment)), [comment.target_id], at)
+
+
+def _is_beside(one: Target, other: Target) -> bool:
+    return (one.platform, one.account_id) == (other.platform, other.account_id)
+
+
+def _resolved(post: Post, event: TargetResolved) -> Post:
+    target = target_of(post, event.target_id)
+    if target is None:
+        return post
+    if event.resolution == "drop":
+        reason = Failure(code="dropped", message="Somebody has looked, and decided against it.", retryable=True)
+        return _told(post, target, target.attempt, Rejected(failure=reason, parts=target.live_parts), event.at)
+    if event.live is None:
+        return _handed_over(post, [event.target_id], event.at)
+    live = (*target.live_parts, event.live)
+    if len(live) == len(parts_of(post, target)):
+        return _told(post, target, target.attempt, Published(parts=live, at=event.at, proof="readback"), event.at)
+    return _handed_over(_replace_target(post, replace(target, live_parts=live)), [event.target_id], event.at)
+
+
+def parts_of(post: Post, target: Target) -> tuple[Content, ...]:
+    """What is to be live on this target, in order."""
+    return post.parts if target.content is None else (target.content,)
+
+
+def what_is_live(target: Target) -> tuple[LivePart, ...]:
+    """Of the target, on its platform, as far as anybody knows."""
+    return () if target.removal is not None and target.removal.status == "removed" else target.live_parts
+
+
+def _taken_down(post: Post, target_ids: Sequence[str], at: datetime) -> Post:
+    """The post with these targets at the publisher, to be removed."""
+    for target_id in target_ids:
+        target = target_of(post, target_id)
+        if target is None:
+            continue
+        attempt = 1 if target.removal is None else target.removal.attempt + 1
+        removal = Removal(status="requested", attempt=attempt, next_attempt_at=at + PATIENCE)
+        post = _replace_target(post, replace(target, removal=removal))
+    return post
+
+
+def _removal_told(post: Post, event: RemovalRecorded) -> Post:
+    target = target_of(post, event.target_id)
+    if target is None or target.removal is None:
+        return post
+    removal = target.removal
+    match event.outcome:
+        case Removed():
+            removal = replace(removal, status="removed", next_attempt_at=None, failure=None)
+        case Rejected(failure=failure):
+            removal = replace(removal, status="failed", next_attempt_at=None, failure=failure)
+        case Deferred(until=until, reason=reason):
+            removal = replace(removal, status="deferred", next_attempt_at=until, failure=reason)
+    post = _replace_target(post, replace(target, removal=removal))
+    gone = not any(what_is_live(each) for each in (*post.targets, *post.comments))
+    return replace(post, deleted=post.deleted or gone)
 
 
 def _with_outcome(target: Target, attempt: int, outcome: Outcome, at: datetime) -> Target:
@@ -229,5 +324,7 @@ def _cancelled(post: Post, event: PostCancelled) -> Post:
 
 def _replace_target(post: Post, changed: Target) -> Post:
     return replace(
-        post, targets=tuple(changed if target.target_id == changed.target_id else target for target in post.targets)
+        post,
+        targets=tuple(changed if target.target_id == changed.target_id else target for target in post.targets),
+        comments=tuple(changed if comment.target_id == changed.target_id else comment for comment in post.comments),
     )

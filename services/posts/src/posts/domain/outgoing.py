@@ -5,13 +5,22 @@ from collections.abc import Iterator
 from contracts import topics
 from contracts.ids import sibling
 from contracts.messages import Event
-from contracts.posts import AttemptsDue, Post, PostCreated, PublicationStarted
+from contracts.posts import (
+    AttemptsDue,
+    Post,
+    PostCreated,
+    PublicationStarted,
+    RemovalStarted,
+    TargetOutcomeRecorded,
+    TargetResolved,
+)
 from contracts.public_events import PlatformPost, SocialPostFailed, SocialPostPublished
-from contracts.publishing import PublishRequested
+from contracts.publishing import PublishRequested, RemovalRequested
 from eventlog.aggregate import FollowUp
+from posts.domain.evolving import parts_of
 
 
-def publish_requests(event: Event, after: Post) -> Iterator[FollowUp]:
+def publish_requests(before: Post | None, event: Event, after: Post) -> Iterator[FollowUp]:
     """One job for each target that the event hands to the publisher; its id names post, target and attempt."""
     match event:
         case PostCreated(publish_now=True, at=at):
@@ -20,9 +29,12 @@ def publish_requests(event: Event, after: Post) -> Iterator[FollowUp]:
             due_at = scheduled or at
         case AttemptsDue(target_ids=target_ids, at=due_at):
             pass
+        case TargetOutcomeRecorded(at=due_at) | TargetResolved(at=due_at):
+            target_ids = _newly_begun(before, after)
         case _:
             return
-    for target in after.targets:
+    resolved_absent = isinstance(event, TargetResolved) and event.resolution == "republish"
+    for target in (*after.targets, *after.comments):
         if target.target_id not in target_ids:
             continue
         yield FollowUp(
@@ -37,12 +49,45 @@ def publish_requests(event: Event, after: Post) -> Iterator[FollowUp]:
                 attempt=target.attempt,
                 platform=target.platform,
                 account_id=target.account_id,
-                parts=after.parts if target.content is None else (target.content,),
+                parts=parts_of(after, target),
                 title=after.title,
                 options=target.options,
                 live_parts=target.live_parts,
                 due_at=due_at,
                 unresolved_since=target.unresolved_since,
+                reply_to=target.comment_on,
+                absent=resolved_absent,
+            ),
+        )
+
+
+def _newly_begun(before: Post | None, after: Post) -> tuple[str, ...]:
+    """What has got a new attempt: a first comment whose post has gone live, what somebody resolved."""
+    if before is not None and after.attempts == before.attempts:
+        return ()
+    return tuple(t.target_id for t in (*after.targets, *after.comments) if t.attempt == after.attempts)
+
+
+def removal_requests(event: Event, after: Post) -> Iterator[FollowUp]:
+    """One job for each target that the event wants taken down."""
+    if not isinstance(event, RemovalStarted):
+        return
+    for target in (*after.targets, *after.comments):
+        if target.target_id not in event.target_ids or target.removal is None:
+            continue
+        yield FollowUp(
+            topic=topics.publish_requests(target.platform),
+            key=target.account_id,
+            id=f"{after.post_id}/{target.target_id}/removal/{target.removal.attempt}",
+            tenant_id=after.tenant_id,
+            message=RemovalRequested(
+                post_id=after.post_id,
+                tenant_id=after.tenant_id,
+                target_id=target.target_id,
+                attempt=target.removal.attempt,
+                platform=target.platform,
+                account_id=target.account_id,
+                live_parts=target.live_parts,
             ),
         )
 

@@ -10,7 +10,7 @@ from contracts.topics import POSTS_COMMANDS, POSTS_EVENTS
 from eventlog.aggregate import Decision, FollowUp
 from posts.domain.deciding import BecomeDue, decide
 from posts.domain.evolving import evolve
-from posts.domain.outgoing import public_events, publish_requests
+from posts.domain.outgoing import public_events, publish_requests, removal_requests
 
 
 class PostAggregate:
@@ -38,6 +38,7 @@ class PostAggregate:
             "campaign_id": state.campaign_id,
             "tags": list(state.tags),
             "deleted": state.deleted,
+            "media_ids": sorted(media_ids(state)),
         }
 
     def due_at(self, state: Post) -> datetime | None:
@@ -45,12 +46,25 @@ class PostAggregate:
             return None
         if state.status == "scheduled" and state.schedule is not None:
             return state.schedule.at
-        if state.status == "publishing":
-            return min((target.next_attempt_at for target in state.targets if target.next_attempt_at), default=None)
-        return None
+        targets = (*state.targets, *state.comments)
+        attempts = [target.next_attempt_at for target in targets]
+        removals = [target.removal.next_attempt_at for target in targets if target.removal is not None]
+        return min((at for at in (*attempts, *removals) if at is not None), default=None)
 
     def when_due(self, aggregate_id: str, now: datetime) -> Command:
         return BecomeDue(post_id=aggregate_id, now=now)
 
     def follow_ups(self, before: Post | None, event: Event, event_id: str, after: Post) -> Sequence[FollowUp]:
-        return [*publish_requests(event, after), *public_events(before, event_id, after)]
+        return [
+            *publish_requests(before, event, after),
+            *removal_requests(event, after),
+            *public_events(before, event_id, after),
+        ]
+
+
+def media_ids(post: Post) -> set[str]:
+    """The uploads that it shows anywhere."""
+    instead = (*post.overrides.values(), *(target.content for target in post.targets if target.content is not None))
+    return {
+        media.media_id for content in (*post.parts, *instead) for media in content.media if media.media_id is not None
+    }
