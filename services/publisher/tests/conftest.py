@@ -8,17 +8,22 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from contracts.accounts import Account
-from contracts.content import Content, Media
+from contracts.content import Content, Media, Options
 from contracts.messages import Command
 from contracts.posts import ReportOutcome
 from contracts.publishing import PublishRequested
-from publisher.adapters.http import new_client
+from publisher.adapters.facebook import FacebookConnector
+from publisher.adapters.http import new_client, tls
+from publisher.adapters.instagram import InstagramConnector
 from publisher.adapters.linkedin import LinkedInConnector
 from publisher.adapters.media import MediaFetcher
 from publisher.adapters.memory import MemoryJournal
+from publisher.adapters.tiktok import TikTokConnector
 from publisher.adapters.x import XConnector
+from publisher.adapters.youtube import GRAIN, YouTubeConnector
 from publisher.domain.budgets import Budgets
 from publisher.domain.publication import Policy
 from publisher.handlers import Publisher
@@ -64,7 +69,7 @@ class FakeTokens:
     def __init__(self) -> None:
         self.known: dict[str, Secret] = {}
 
-    async def access_token(self, account: Account) -> Secret | None:
+    async def access_token(self, account: Account, *, refused: str | None = None) -> Secret | None:
         return self.known.get(account.account_id)
 
     def forget(self, account_id: str) -> None:
@@ -88,14 +93,14 @@ class World:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.control = httpx.AsyncClient(base_url=f"{url}/_sandbox", trust_env=False)
+        self.control = httpx.AsyncClient(base_url=f"{url}/_sandbox", trust_env=False, verify=tls())
         self.clock = Clock(self.control)
         self.journal = MemoryJournal()
         self.accounts = FakeAccounts()
         self.tokens = FakeTokens()
         self.sender = RecordingSender()
         self.fetcher = MediaFetcher(allow_private=True)
-        self._clients = [new_client(f"{url}/{name}", timeout=2.0) for name in ("x", "linkedin")]
+        self._clients = [new_client(f"{url}/{name}", timeout=2.0) for name in ("x", "linkedin", "tiktok")]
         policy = Policy(call_timeout=2.0, fence=5.0, retry_delays=RETRY_DELAYS)
         by_resend = Policy(call_timeout=2.0, fence=5.0, retry_delays=RETRY_DELAYS, resend_window=540.0)
         self.connectors: dict[str, Connector] = {
@@ -103,7 +108,28 @@ class World:
             "linkedin": LinkedInConnector(
                 self._clients[1], by_resend, self.fetcher, Budgets(), version="202609", now=self.clock.now
             ),
+            "tiktok": TikTokConnector(self._clients[2], policy, self.fetcher, Budgets(), now=self.clock.now),
         }
+        graph = [new_client(f"{url}/{name}", timeout=2.0) for name in ("facebook", "instagram")]
+        self._clients += graph
+        self.connectors["facebook"] = FacebookConnector(
+            graph[0], graph[0], policy, self.fetcher, Budgets(), version="v26.0", now=self.clock.now
+        )
+        self.connectors["instagram"] = InstagramConnector(
+            graph[0],
+            graph[1],
+            graph[0],
+            replace(policy, assembles=True, absence_gap=30.0),
+            self.fetcher,
+            budgets=Budgets(),
+            facebook_version="v26.0",
+            instagram_version="v26.0",
+            now=self.clock.now,
+        )
+        self._clients.append(new_client(f"{url}/youtube", timeout=2.0))
+        self.connectors["youtube"] = YouTubeConnector(
+            self._clients[-1], policy, self.fetcher, Budgets(), chunk_bytes=GRAIN, now=self.clock.now
+        )
         self._processes = 0
 
     def process(self) -> Publisher:
@@ -137,6 +163,11 @@ class World:
         self.tokens.known[account.account_id] = Secret(made["access_token"])
         return account
 
+    def client(self, platform: str) -> httpx.AsyncClient:
+        """What the platform's connector speaks through."""
+        client: httpx.AsyncClient = vars(self.connectors[platform])["_client"]
+        return client
+
     async def fault(self, account: Account, fault: str, call: str = "create_post", **more: Any) -> None:
         body = {"platform": account.platform, "account": account.platform_user_id, "fault": fault, "call": call, **more}
         (await self.control.post("/faults", json=body)).raise_for_status()
@@ -150,7 +181,9 @@ class World:
         answer = await self.control.get("/requests", params={"account": account.platform_user_id, "call": call})
         return len(answer.raise_for_status().json()["requests"])
 
-    def request(self, account: Account, *parts: Content, attempt: int = 1, **more: Any) -> PublishRequested:
+    def request(
+        self, account: Account, *parts: Content, attempt: int = 1, options: Options | None = None, **more: Any
+    ) -> PublishRequested:
         return PublishRequested(
             post_id="post_1",
             tenant_id=TENANT,
@@ -159,7 +192,7 @@ class World:
             platform=account.platform,
             account_id=account.account_id,
             parts=parts,
-            options={},
+            options=options or {},
             live_parts=(),
             due_at=self.clock.now(),
             unresolved_since=None,

@@ -1,12 +1,22 @@
-"""Media URLs must not reach into private networks, and files are what their bytes say."""
+"""Media URLs must not reach into private networks, files are what their bytes say, uploads come from the store."""
 
-import ipaddress
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from contracts.content import Media
-from publisher.adapters.media import MediaFetcher, is_public, sniff
+from contracts.content import Content, Media, Platform
+from contracts.media import Facts, MediaAsset, Recipe, Rendition, Source, Variant
+from contracts.publishing import PublishRequested
+from objects.signing import Signer
+from objects.store import Objects
+from publisher.adapters.media import MediaFetcher
+from publisher.adapters.uploads import Uploads
 from publisher.domain.answers import Refused, Retry, SetbackError
+
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -41,13 +51,117 @@ async def test_refused_without_a_connection(url: str) -> None:
     await fetcher.close()
 
 
-async def test_an_upload_cannot_be_fetched_and_says_so() -> None:
+async def test_an_upload_that_is_gone_says_so() -> None:
     fetcher = MediaFetcher(allow_private=False)
     with pytest.raises(SetbackError) as caught:
         async with fetcher.fetch(Media(type="image", media_id="media_1"), max_bytes=10, types=("image/png",)):
             pass
     assert caught.value.setback.failure.rule == "media.source"
     await fetcher.close()
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+FACTS = Facts(content_type="image/png", size=len(PNG), width=1080, height=1080)
+
+
+def asset(key: str, **more: Any) -> MediaAsset:
+    facts: dict[str, Any] = {
+        "media_id": "media_1",
+        "tenant_id": "tenant_a",
+        "created_by": "u",
+        "created_at": AT,
+        "updated_at": AT,
+        "source": Source(),
+        "status": "ready",
+        "type": "image",
+        "original": Rendition(key=key, sha256="00", facts=FACTS),
+        **more,
+    }
+    return MediaAsset(**facts)
+
+
+class KnownAssets:
+    def __init__(self, *assets: MediaAsset) -> None:
+        self._assets = assets
+
+    async def assets(self, tenant_id: str, media_ids: Sequence[str]) -> Mapping[str, MediaAsset]:
+        return {
+            each.media_id: each for each in self._assets if each.tenant_id == tenant_id and each.media_id in media_ids
+        }
+
+
+def request(platform: Platform, tenant_id: str = "tenant_a") -> PublishRequested:
+    return PublishRequested(
+        post_id="post_1",
+        tenant_id=tenant_id,
+        target_id=f"{platform}:acc",
+        attempt=1,
+        platform=platform,
+        account_id="acc",
+        parts=(Content(text="a", media=(Media(type="image", media_id="media_1"),)),),
+        options={},
+        live_parts=(),
+        due_at=AT,
+        unresolved_since=None,
+    )
+
+
+async def test_an_upload_is_read_from_the_object_store(tmp_path: Path) -> None:
+    objects, signer = Objects.at(tmp_path.as_uri()), Signer([b"s" * 32], base_url="https://api.example.com")
+    async with objects.writer("folder/one") as writer:
+        await writer.write(PNG)
+    resolved = await Uploads(KnownAssets(asset("folder/one")), signer).resolve(request("twitter"), None)
+    assert resolved.variants == {}
+    (media,) = resolved.request.parts[0].media
+    assert media.url is not None
+    assert media.url.startswith("https://api.example.com/")
+    assert media.url.endswith("/media_1.png")
+    fetcher = MediaFetcher(allow_private=False, objects=objects, signer=signer)
+    async with fetcher.fetch(media, max_bytes=1_000, types=("image/png",)) as fetched:
+        assert (fetched.file.read(), fetched.size, fetched.content_type) == (PNG, len(PNG), "image/png")
+    async with fetcher.fetch_from(media, start=8, size=len(PNG)) as rest:
+        assert rest.read() == PNG[8:]
+    with pytest.raises(SetbackError) as caught:
+        async with fetcher.fetch(media, max_bytes=10, types=("image/png",)):
+            pass
+    assert caught.value.setback.failure.rule == "media.size"
+    forged = Media(type="image", media_id="media_1", url=media.url.replace("/media_1.png", "/media_2.png"))
+    with pytest.raises(SetbackError) as caught:
+        async with fetcher.fetch(forged, max_bytes=1_000, types=("image/png",)):
+            pass
+    assert caught.value.setback.failure.rule == "media.source"
+    await fetcher.close()
+
+
+async def test_the_fitting_variant_is_chosen_again_and_again() -> None:
+    signer = Signer([b"s" * 32], base_url="https://api.example.com")
+    jpeg = Facts(content_type="image/jpeg", size=900, width=1080, height=1080)
+
+    def variant(number: int, platform: Platform) -> Variant:
+        return Variant(
+            variant_id=f"variant_{number}",
+            platform=platform,
+            recipe=Recipe(content_type="image/jpeg", width=1080, height=1080),
+            status="ready",
+            requested_at=AT + timedelta(seconds=number),
+            rendition=Rendition(key=f"k{number}", sha256="00", facts=jpeg),
+        )
+
+    made = asset("o", variants=(variant(2, "instagram"), variant(1, "tiktok")))
+    later = asset("o", variants=(*made.variants, variant(3, "instagram")))
+    for known in (made, later):
+        resolved = await Uploads(KnownAssets(known), signer).resolve(request("instagram"), None)
+        assert resolved.variants == {"media_1": "variant_2"}
+        (media,) = resolved.request.parts[0].media
+        assert media.url is not None
+        assert media.url.endswith("/variant_2.jpg")
+        assert (await Uploads(KnownAssets(known), signer).resolve(request("twitter"), None)).variants == {}
+
+
+async def test_anothers_upload_is_none() -> None:
+    signer = Signer([b"s" * 32], base_url="https://api.example.com")
+    resolved = await Uploads(KnownAssets(asset("o")), signer).resolve(request("twitter", "tenant_b"), None)
+    assert resolved.request.parts[0].media == (Media(type="image", media_id="media_1"),)
 
 
 async def test_limits_and_types_are_enforced_on_the_bytes(sandbox_url: str) -> None:
@@ -71,23 +185,3 @@ async def test_limits_and_types_are_enforced_on_the_bytes(sandbox_url: str) -> N
         assert fetched.content_type == "image/png"
         assert len(fetched.file.read()) == fetched.size
     await fetcher.close()
-
-
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
-def test_the_internet_is_public(address: str) -> None:
-    assert is_public(ipaddress.ip_address(address))
-
-
-@pytest.mark.parametrize(
-    ("head", "expected"),
-    [
-        (b"\xff\xd8\xff\xe0", "image/jpeg"),
-        (b"GIF89a..........", "image/gif"),
-        (b"RIFF....WEBPVP8 ", "image/webp"),
-        (b"\x00\x00\x00\x18ftypmp42", "video/mp4"),
-        (b"\x00\x00\x00\x14ftypqt  ", "video/quicktime"),
-        (b"<html>", None),
-    ],
-)
-def test_types_are_sniffed(head: bytes, expected: str | None) -> None:
-    assert sniff(head) == expected

@@ -5,21 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts.content import Content, Failure, LivePart
 from contracts.posts import Deferred, Held, Published, Rejected, Unknown
 from contracts.publishing import PublishRequested
-from publisher.domain import publication
+from publisher.domain import claiming, doubt, publication, sending
 from publisher.domain.answers import UNREADABLE, Accepted, Ambiguous, Answer, Candidate, Finding, Refused, Retry
-from publisher.domain.publication import (
-    LeasedElsewhereError,
-    LookUp,
-    Policy,
-    Publication,
-    Report,
-    SendPart,
-    Skip,
-)
+from publisher.domain.claiming import LeasedElsewhereError, LookUp, Report, SendPart, Skip
+from publisher.domain.publication import Finished, Policy, Publication
 from publisher.settings import RETRY_DELAYS
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -46,25 +40,45 @@ def request(attempt: int = 1, parts: int = 1, live: tuple[LivePart, ...] = ()) -
 def claim(
     entry: Publication | None, job: PublishRequested, now: datetime = NOW, owner: str = "a", *, readable: bool = True
 ) -> Publication:
-    return publication.claim(entry, job, owner=owner, now=now, policy=POLICY, readable=readable)
+    return claiming.claim(entry, job, owner=owner, now=now, policy=POLICY, readable=readable)
 
 
 def answered(entry: Publication, answer: Answer, now: datetime = NOW) -> Publication:
     number = entry.parts[0].number
-    return publication.answered(entry, 0, answer, number=number, now=now, policy=POLICY, readable=True)
+    return sending.answered(entry, 0, answer, number=number, now=now, policy=POLICY, readable=True)
 
 
-def sending(now: datetime = NOW) -> Publication:
-    return publication.start_send(claim(None, request()), 0, "f", now, POLICY)
+def held() -> Publication:
+    return doubt.withheld(answered(sent(), Ambiguous(FAILURE)), 0, FAILURE, NOW)
+
+
+def test_what_is_held_stays_so_until_somebody_has_seen_that_it_is_absent() -> None:
+    again = claim(held(), request(attempt=2))
+    assert isinstance(again.finished, Finished)
+    assert isinstance(again.finished.outcome, Held)
+    seen = replace(request(attempt=2), absent=True)
+    fresh = claim(held(), seen)
+    assert claiming.next_action(fresh, seen, NOW, POLICY, readable=True) == SendPart(0)
+    assert fresh.parts[0].sends == ()
+
+
+def test_what_is_held_is_done_with_once_it_is_known_to_be_live() -> None:
+    confirmed = claim(held(), request(attempt=2, live=(LivePart(index=0, platform_post_id="42"),)))
+    assert isinstance(confirmed.finished, Finished)
+    assert isinstance(confirmed.finished.outcome, Published)
+
+
+def sent(now: datetime = NOW) -> Publication:
+    return sending.start_send(claim(None, request()), 0, "f", now, POLICY)
 
 
 def test_a_text_is_sent_at_once() -> None:
-    assert publication.next_action(claim(None, request()), request(), NOW, POLICY, readable=True) == SendPart(0)
+    assert claiming.next_action(claim(None, request()), request(), NOW, POLICY, readable=True) == SendPart(0)
 
 
 def test_sending_found_by_anybody_is_unknown_and_never_sent_again() -> None:
     for owner in ("a", "b"):
-        entry = claim(sending(), request(), NOW + timedelta(seconds=1), owner)
+        entry = claim(sent(), request(), NOW + timedelta(seconds=1), owner)
         assert entry.parts[0].step == "unknown"
         assert entry.finished is not None
         assert isinstance(entry.finished.outcome, Unknown)
@@ -78,27 +92,27 @@ def test_a_foreign_lease_is_respected_until_it_ends() -> None:
 
 
 def test_an_ended_attempt_is_reported_again_and_an_old_one_skipped() -> None:
-    entry = answered(sending(), Accepted("42"))
+    entry = answered(sent(), Accepted("42"))
     again = claim(entry, request())
-    action = publication.next_action(again, request(), NOW, POLICY, readable=True)
+    action = claiming.next_action(again, request(), NOW, POLICY, readable=True)
     assert isinstance(action, Report)
     assert isinstance(action.finished.outcome, Published)
     later = claim(entry, request(attempt=2))
-    assert isinstance(publication.next_action(claim(later, request()), request(), NOW, POLICY, readable=True), Skip)
+    assert isinstance(claiming.next_action(claim(later, request()), request(), NOW, POLICY, readable=True), Skip)
 
 
 def test_what_the_job_says_is_live_is_not_sent() -> None:
     live = LivePart(index=0, platform_post_id="42")
     job = request(parts=2, live=(live,))
     entry = claim(None, job)
-    assert publication.next_action(entry, job, NOW, POLICY, readable=True) == SendPart(1)
+    assert claiming.next_action(entry, job, NOW, POLICY, readable=True) == SendPart(1)
     assert publication.reply_to(entry, 1) == "42"
 
 
 def test_never_sent_is_put_off_ever_longer_and_given_up_in_the_end() -> None:
     entry, now, waits = None, NOW, []
     for attempt in range(1, 14):
-        begun = publication.start_send(claim(entry, request(attempt), now), 0, "f", now, POLICY)
+        begun = sending.start_send(claim(entry, request(attempt), now), 0, "f", now, POLICY)
         entry = answered(begun, Retry("unreachable", FAILURE), now)
         assert entry.finished is not None
         outcome = entry.finished.outcome
@@ -110,7 +124,7 @@ def test_never_sent_is_put_off_ever_longer_and_given_up_in_the_end() -> None:
 
 
 def test_one_reading_or_two_close_together_prove_no_absence() -> None:
-    entry, now = claim(sending(), request(), NOW), NOW
+    entry, now = claim(sent(), request(), NOW), NOW
     attempt, proofs = 2, 0
     absent = Finding(complete=True)
     while True:
@@ -118,20 +132,20 @@ def test_one_reading_or_two_close_together_prove_no_absence() -> None:
         assert isinstance(entry.finished.outcome, Unknown)
         now = max(now, entry.finished.outcome.probe_at)
         entry = claim(entry, request(attempt), now)
-        proofs += now > sending().parts[0].sends[0].deadline
-        entry = publication.looked(entry, 0, absent, started=now, now=now, policy=POLICY)
+        proofs += now > sent().parts[0].sends[0].deadline
+        entry = doubt.looked(entry, 0, absent, started=now, now=now, policy=POLICY)
         if entry.parts[0].step == "armed":
             break
         attempt += 1
     assert proofs >= 2
-    assert now - sending().parts[0].sends[0].deadline >= timedelta(seconds=POLICY.absence_gap)
+    assert now - sent().parts[0].sends[0].deadline >= timedelta(seconds=POLICY.absence_gap)
 
 
 def test_a_late_answer_is_recorded_though_somebody_else_has_gone_on() -> None:
-    mine = sending()
+    mine = sent()
     theirs = claim(mine, request(), NOW + timedelta(seconds=1), "b")
     number = mine.parts[0].number
-    entry = publication.answered(theirs, 0, Accepted("42"), number=number, now=NOW, policy=POLICY, readable=True)
+    entry = sending.answered(theirs, 0, Accepted("42"), number=number, now=NOW, policy=POLICY, readable=True)
     assert entry.parts[0].step == "confirmed"
 
 
@@ -170,14 +184,14 @@ def test_whatever_happens_there_is_never_a_second_live_post(events: list[str]) -
         except LeasedElsewhereError:
             now += POLICY.lease
             continue
-        action = publication.next_action(entry, job, now, POLICY, readable=True)
+        action = claiming.next_action(entry, job, now, POLICY, readable=True)
         if isinstance(action, SendPart):
-            entry = publication.start_send(entry, 0, "f", now, POLICY)
+            entry = sending.start_send(entry, 0, "f", now, POLICY)
             entry = _sent(entry, event, live, now)
         elif isinstance(action, LookUp) and event != "crash":
             found = tuple(Candidate(post_id, NOW) for post_id in live)
             finding = UNREADABLE if event == "unreadable" else Finding(found, complete=True)
-            entry = publication.looked(entry, 0, finding, started=now, now=now, policy=POLICY)
+            entry = doubt.looked(entry, 0, finding, started=now, now=now, policy=POLICY)
         assert len(live) <= 1
         if entry.finished is not None:
             match entry.finished.outcome:

@@ -9,7 +9,6 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Protocol
 
 import httpx
 import structlog
@@ -22,27 +21,27 @@ from chassis.faultpoints import reached
 from contracts.accounts import Account, DisconnectAccount
 from contracts.content import Content, Failure
 from contracts.ids import derived_id
-from contracts.messages import Command
 from contracts.posts import Published, ReportOutcome
-from contracts.publishing import PublishRequested
+from contracts.publishing import PublishRequested, RemovalRequested
 from contracts.topics import ACCOUNTS_COMMANDS, POSTS_COMMANDS
 from eventlog.jobs import Job
-from publisher.domain import publication
-from publisher.domain.answers import UNREADABLE, Answer, Finding, Refused, SetbackError
-from publisher.domain.publication import (
-    Assemble,
-    Finished,
-    LeasedElsewhereError,
-    LookUp,
-    Prepare,
-    Publication,
-    Report,
-    Resend,
-    SendPart,
-    Skip,
-    Upload,
+from publisher.authors import author_of
+from publisher.domain import claiming, doubt, preparing, publication, sending, settling
+from publisher.domain.answers import UNREADABLE, Answer, Finding, Refused, Retry, SetbackError
+from publisher.domain.claiming import Assemble, LeasedElsewhereError, LookUp, Prepare, Report, Resend, SendPart, Skip
+from publisher.domain.publication import Finished, Publication, Upload
+from publisher.ports import (
+    Accounts,
+    Author,
+    Connector,
+    Draft,
+    Journal,
+    JournalConflictError,
+    Sender,
+    Tokens,
+    Uploads,
 )
-from publisher.ports import Accounts, Author, Connector, Draft, Journal, JournalConflictError, Tokens
+from publisher.removing import Remover
 
 log = structlog.get_logger()
 
@@ -65,21 +64,6 @@ RECORD_PATIENCE = 60.0
 """Seconds in which an answer is tried to be recorded. Without its record it must be looked up again."""
 
 
-class Sender(Protocol):
-    """`eventlog.sending.CommandSender`."""
-
-    async def send(
-        self,
-        topic: str,
-        key: str,
-        command: Command,
-        *,
-        command_id: str,
-        tenant_id: str | None,
-        traceparent: str | None = None,
-    ) -> None: ...
-
-
 class _Target(Struct, frozen=True):
     """What stays the same while a job is handled."""
 
@@ -89,7 +73,10 @@ class _Target(Struct, frozen=True):
 
     @property
     def readable(self) -> bool:
-        return self.account is not None and self.connector.readable(self.account)
+        if self.account is None:
+            return False
+        # Repeating a comment would not be refused as a duplicate: better no proof than a second one.
+        return self.request.reply_to is not None or self.connector.readable(self.account)
 
 
 def _now() -> datetime:
@@ -108,6 +95,7 @@ class Publisher:
         tokens: Tokens,
         connectors: Mapping[str, Connector],
         sender: Sender,
+        uploads: Uploads | None = None,
         now: Callable[[], datetime] = _now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -117,21 +105,30 @@ class Publisher:
         self._tokens = tokens
         self._connectors = connectors
         self._sender = sender
+        self._uploads = uploads
+        self._remover = Remover(accounts=accounts, tokens=tokens, connectors=connectors, sender=sender, now=now)
         self._now = now
         self._sleep = sleep
 
     async def handle(self, job: Job) -> None:
         """Returns when the posts service is sure to be told. Raises when that cannot be done now."""
-        if not isinstance(job.message, PublishRequested):
-            log.error("not a job for publishers", topic=job.topic, offset=job.offset, type=job.message.type_name)
-            return
         tracing.bind(tracing.child_of(job.envelope.traceparent))
-        await self.publish(job.message, job_id=job.envelope.id)
+        match job.message:
+            case PublishRequested() as request:
+                await self.publish(request, job_id=job.envelope.id)
+            case RemovalRequested() as request:
+                await self._remover.remove(request, job_id=job.envelope.id)
+            case _:
+                log.error("not a job for publishers", topic=job.topic, offset=job.offset, type=job.message.type_name)
 
     async def publish(self, request: PublishRequested, *, job_id: str) -> None:
         """Makes what progress can be made now, and reports it."""
         started = time.monotonic()
         account = await self._accounts.get(request.tenant_id, request.account_id)
+        variants: dict[str, str] = {}
+        if self._uploads is not None:
+            resolved = await self._uploads.resolve(request, account)
+            request, variants = resolved.request, resolved.variants
         target = _Target(request, self._connectors[request.platform], account)
         entry = await self._progress(target)
         finished = entry.finished
@@ -139,7 +136,7 @@ class Publisher:
             log.info("old job skipped", job_id=job_id, post_id=request.post_id, attempt=request.attempt)
             return
         await reached("publisher.before_report")
-        await self._report(request, finished)
+        await self._report(request, finished, variants)
         await reached("publisher.after_report")
         outcome = _kind(finished)
         ATTEMPTS.labels(request.platform, outcome).inc()
@@ -162,7 +159,7 @@ class Publisher:
         """The journal when this attempt has ended, or turns out to be an old one."""
         entry = await self._claimed(target)
         while True:
-            action = publication.next_action(
+            action = claiming.next_action(
                 entry, target.request, self._now(), target.connector.policy, readable=target.readable
             )
             match action:
@@ -177,7 +174,7 @@ class Publisher:
         while True:
             known = await self._journal.load(publication.publication_id(request.post_id, request.target_id))
             try:
-                entry = publication.claim(
+                entry = claiming.claim(
                     known,
                     request,
                     owner=self._owner,
@@ -194,8 +191,8 @@ class Publisher:
             return entry
 
     async def _step(self, target: _Target, entry: Publication, action: Step) -> Publication:
-        author = await self._author(target)
-        if isinstance(author, Failure):
+        author = await self._author(target, entry, action.part)
+        if not isinstance(author, Author):
             return await self._journal.save(self._without_author(target, entry, action, author))
         match action:
             case Prepare():
@@ -209,21 +206,20 @@ class Publisher:
             case Resend(part):
                 return await self._send(target, author, entry, part, resend=True)
 
-    async def _author(self, target: _Target) -> Author | Failure:
-        account, request = target.account, target.request
-        if account is None or account.platform != request.platform:
-            return _disconnected("The account is not connected.")
-        if account.status != "connected":
-            return _disconnected("The account is disconnected.")
-        token = await self._tokens.access_token(account)
-        if token is None:
-            return _disconnected("There is no token for the account.")
-        return Author(account=account, token=token)
+    async def _author(self, target: _Target, entry: Publication, part: int) -> Author | Refused | Retry:
+        refusals = entry.parts[part].tries.get("token_refused", 0)
+        refused = f"{entry.publication_id}/{entry.attempt}" if refusals else None
+        return await author_of(target.account, target.request.platform, self._tokens, refused=refused)
 
-    def _without_author(self, target: _Target, entry: Publication, action: Step, failure: Failure) -> Publication:
-        if isinstance(action, LookUp | Resend):
-            return publication.withheld(entry, action.part, failure, self._now())
-        return publication.set_back(entry, action.part, Refused(failure), self._now(), target.connector.policy)
+    def _without_author(
+        self, target: _Target, entry: Publication, action: Step, setback: Refused | Retry
+    ) -> Publication:
+        now, policy = self._now(), target.connector.policy
+        if not isinstance(action, LookUp | Resend):
+            return settling.set_back(entry, action.part, setback, now, policy)
+        if isinstance(setback, Retry) and setback.cause == "unreachable":
+            return doubt.looked(entry, action.part, UNREADABLE, started=now, now=now, policy=policy)
+        return doubt.withheld(entry, action.part, setback.failure, now)
 
     # --- uploading ------------------------------------------------------------------------------------
 
@@ -246,7 +242,13 @@ class Publisher:
                 upload = await connector.carry_on(author, draft, action.media, action.upload, steps.record)
         except SetbackError as error:
             return await self._journal.save(
-                publication.set_back(steps.entry, action.part, error.setback, self._now(), connector.policy)
+                settling.set_back(steps.entry, action.part, error.setback, self._now(), connector.policy)
+            )
+        except (LookupError, ValueError):
+            log.exception("an upload went wrong in an unknown way", post_id=target.request.post_id)
+            setback = Retry("media_unavailable", _inexpressible())
+            return await self._journal.save(
+                settling.set_back(steps.entry, action.part, setback, self._now(), connector.policy)
             )
         await steps.record(upload)
         return steps.entry
@@ -264,9 +266,11 @@ class Publisher:
             container = await connector.assembling.assemble(author, draft, action.container)
         except SetbackError as error:
             return await self._journal.save(
-                publication.set_back(entry, action.part, error.setback, self._now(), connector.policy)
+                settling.set_back(entry, action.part, error.setback, self._now(), connector.policy)
             )
-        return await self._journal.save(publication.assembled(entry, container, self._now(), connector.policy))
+        entry = await self._journal.save(preparing.assembled(entry, container, self._now(), connector.policy))
+        await reached("publisher.assembled")
+        return entry
 
     async def _wait(self, target: _Target, entry: Publication, part: int, upload: Upload) -> Publication | None:
         """Waits until the upload is worth asking about; the attempt put off when that takes too long for a job."""
@@ -274,7 +278,7 @@ class Publisher:
             return None
         wait = (upload.check_at - self._now()).total_seconds()
         if wait > MAX_IN_JOB_WAIT:
-            postponed = publication.wait_for_media(entry, part, upload, self._now(), target.connector.policy)
+            postponed = preparing.wait_for_media(entry, part, upload, self._now(), target.connector.policy)
             return await self._journal.save(postponed)
         await self._sleep(max(0.0, wait))
         return None
@@ -284,7 +288,7 @@ class Publisher:
         if postponed is None:
             return None
         BUDGET_DEFERRALS.labels(target.request.platform).inc()
-        return publication.set_back(entry, part, postponed, self._now(), target.connector.policy)
+        return settling.set_back(entry, part, postponed, self._now(), target.connector.policy)
 
     # --- sending --------------------------------------------------------------------------------------
 
@@ -295,22 +299,29 @@ class Publisher:
         if not resend and (deferred := self._out_of_budget(target, entry, part)) is not None:
             return await self._journal.save(deferred)
         draft = _draft(target.request, entry, part)
-        body = connector.request(author, draft)
+        try:
+            body = connector.request(author, draft)
+        except (LookupError, ValueError):
+            # Nothing was sent, and the same draft would fail for ever: the account's other posts must not wait for it.
+            log.exception("a post cannot be put into a request", post_id=target.request.post_id)
+            return await self._journal.save(
+                settling.set_back(entry, part, Refused(_inexpressible()), self._now(), connector.policy)
+            )
         fingerprint = hashlib.sha256(body).hexdigest()
         if resend and entry.parts[part].sends[-1].fingerprint != fingerprint:
             changed = Failure(
                 code="outcome_unknown", message="The post has changed since it was sent, and cannot be compared."
             )
-            return await self._journal.save(publication.withheld(entry, part, changed, self._now()))
+            return await self._journal.save(doubt.withheld(entry, part, changed, self._now()))
         await reached("publisher.before_send_recorded")
         entry = await self._journal.save(
-            publication.start_send(entry, part, fingerprint, self._now(), connector.policy, resend=resend)
+            sending.start_send(entry, part, fingerprint, self._now(), connector.policy, resend=resend)
         )
         await reached("publisher.send_recorded")
         number = entry.parts[part].number
         await reached("publisher.before_call")
-        if not publication.may_call(entry, part, self._now(), connector.policy):
-            answer: Answer = publication.too_late()
+        if not sending.may_call(entry, part, self._now(), connector.policy):
+            answer: Answer = sending.too_late()
         else:
             answer = await self._call(connector, author, draft, body)
         await reached("publisher.after_call")
@@ -323,14 +334,14 @@ class Publisher:
             async with asyncio.timeout(connector.policy.call_timeout):
                 return await connector.send(author, draft, body)
         except TimeoutError:
-            return publication.no_answer()
+            return sending.no_answer()
 
     async def _record(self, target: _Target, entry: Publication, part: int, answer: Answer, number: int) -> Publication:
         """An answer is worth some patience: lost, it has to be found out again."""
         give_up_at = time.monotonic() + RECORD_PATIENCE
         pause = 0.1
         while True:
-            changed = publication.answered(
+            changed = sending.answered(
                 entry,
                 part,
                 answer,
@@ -371,11 +382,11 @@ class Publisher:
         draft = _draft(target.request, entry, part)
         try:
             async with asyncio.timeout(connector.policy.call_timeout):
-                finding = await connector.look_up(author, draft, publication.searched_since(entry, part))
+                finding = await connector.look_up(author, draft, doubt.searched_since(entry, part))
         except (TimeoutError, httpx.HTTPError):
             finding = UNREADABLE
         finding = await self._without_others(entry, finding)
-        changed = publication.looked(entry, part, finding, started=started, now=self._now(), policy=connector.policy)
+        changed = doubt.looked(entry, part, finding, started=started, now=self._now(), policy=connector.policy)
         return await self._journal.save(changed)
 
     async def _without_others(self, entry: Publication, finding: Finding) -> Finding:
@@ -389,7 +400,7 @@ class Publisher:
 
     # --- reporting ------------------------------------------------------------------------------------
 
-    async def _report(self, request: PublishRequested, finished: Finished) -> None:
+    async def _report(self, request: PublishRequested, finished: Finished, variants: dict[str, str]) -> None:
         """The same report has the same id, however often it is made."""
         attempt = str(finished.attempt)
         traceparent = tracing.current()
@@ -421,6 +432,7 @@ class Publisher:
                 issued_at=finished.at,
                 outcome=finished.outcome,
                 sent_at=finished.sent_at,
+                variants=variants,
             ),
             command_id=derived_id("cmd", request.post_id, request.target_id, attempt, _kind(finished)),
             tenant_id=request.tenant_id,
@@ -446,8 +458,17 @@ class _Steps:
         self._now = now
 
     async def record(self, upload: Upload) -> None:
-        changed = publication.uploaded(self.entry, upload, self._content, self._now(), self._policy)
+        changed = preparing.uploaded(self.entry, upload, self._content, self._now(), self._policy)
         self.entry = await self._journal.save(changed)
+        await reached("publisher.upload_recorded")
+
+
+def _inexpressible() -> Failure:
+    return Failure(
+        code="invalid_content",
+        message="The post does not fit the platform in a way that was not foreseen.",
+        remediation="Change the post, and tell the operator: the publisher's log says more.",
+    )
 
 
 def _draft(request: PublishRequested, entry: Publication, part: int) -> Draft:
@@ -459,15 +480,10 @@ def _draft(request: PublishRequested, entry: Publication, part: int) -> Draft:
         options=request.options,
         uploads=publication.uploads_of(entry, part, content),
         container=publication.container_of(entry, part),
-        reply_to=publication.reply_to(entry, part),
+        reply_to=publication.reply_to(entry, part) if part else request.reply_to,
+        handle=entry.parts[part].handle,
     )
 
 
 def _kind(finished: Finished) -> str:
     return str(finished.outcome.__struct_config__.tag)
-
-
-def _disconnected(message: str) -> Failure:
-    return Failure(
-        code="account_disconnected", message=message, remediation="Connect the account again, then publish again."
-    )

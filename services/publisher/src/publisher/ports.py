@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from contracts.accounts import Account
 from contracts.content import Content, LivePart, Media, Options, Platform
+from contracts.messages import Command
+from contracts.publishing import PublishRequested
 from publisher.domain.answers import Answer, Finding
 from publisher.domain.budgets import Budgets
 from publisher.domain.publication import Policy, Publication, Upload
@@ -43,6 +45,21 @@ class Accounts(Protocol):
         ...
 
 
+class Sender(Protocol):
+    """`eventlog.sending.CommandSender`."""
+
+    async def send(
+        self,
+        topic: str,
+        key: str,
+        command: Command,
+        *,
+        command_id: str,
+        tenant_id: str | None,
+        traceparent: str | None = None,
+    ) -> None: ...
+
+
 class Secret:
     """Text that shows itself only when asked for."""
 
@@ -60,9 +77,21 @@ class Secret:
     __str__ = __repr__
 
 
+class TokensDeadError(Exception):
+    """The platform has ended the authorization: only connecting the account again helps. The message is for people."""
+
+
+class TokensUnavailableError(Exception):
+    """The token has run out and cannot be renewed just now."""
+
+
 class Tokens(Protocol):
-    async def access_token(self, account: Account) -> Secret | None:
-        """None when the vault holds none for this account."""
+    async def access_token(self, account: Account, *, refused: str | None = None) -> Secret | None:
+        """A token that is fresh as far as we can tell; None when the vault holds none for this account.
+
+        `refused` names an occasion on which the platform did not accept the token: one that has not been renewed on
+        this occasion already is renewed now. Raises TokensDeadError and TokensUnavailableError.
+        """
         ...
 
     def forget(self, account_id: str) -> None:
@@ -91,6 +120,8 @@ class Draft(Struct, frozen=True, kw_only=True):
     """What `Assembling.assemble` made of them."""
     reply_to: str | None = None
     """The platform's id of the post that this one answers: the part before it, or the post that it comments on."""
+    handle: str | None = None
+    """What the platform calls this draft's own post while it processes it: `answers.Processing`."""
 
 
 Record = Callable[[Upload], Awaitable[None]]
@@ -150,4 +181,17 @@ class Connector(Protocol):
         """Takes a post off the platform; one that is gone already is no error. Raises SetbackError, with Refused
         where the platform has no such call.
         """
+        ...
+
+
+class Resolved(Struct, frozen=True, kw_only=True):
+    request: PublishRequested
+    """As it was, but every upload has the address of the file to publish. Those that are gone have none."""
+    variants: dict[str, str]
+    """Of uploads that are published as a variant: its id, by the upload's."""
+
+
+class Uploads(Protocol):
+    async def resolve(self, request: PublishRequested, account: Account | None) -> Resolved:
+        """Chooses the same files however often it is asked."""
         ...

@@ -1,7 +1,9 @@
 """Calls to the platforms over HTTP: what all connectors share."""
 
+import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import httpx
@@ -20,6 +22,12 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, http
 """Not a byte of the request was written when these are raised: name resolution, TCP or TLS failed."""
 
 
+@cache
+def tls() -> ssl.SSLContext:
+    """One for all clients: reading the certificates takes longer than anything else about a client."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def new_client(base_url: str, *, timeout: float) -> httpx.AsyncClient:
     """Follows no redirects and reads no proxy settings: tokens go where the operator says, and nowhere else."""
     return httpx.AsyncClient(
@@ -28,6 +36,7 @@ def new_client(base_url: str, *, timeout: float) -> httpx.AsyncClient:
         limits=httpx.Limits(max_connections=128, max_keepalive_connections=128, keepalive_expiry=15.0),
         follow_redirects=False,
         trust_env=False,
+        verify=tls(),
     )
 
 

@@ -5,19 +5,29 @@ Members' tokens can write but not read: what became of a post of theirs can only
 
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote as percent_encode
 from urllib.parse import unquote
 
 import httpx
 import msgspec
 import structlog
+from msgspec import Struct
 
 from contracts.accounts import Account
 from contracts.content import Failure, LivePart, Media, Platform
-from platforms.composing import compose_text, little_text, normalise_for_match, plain_text
+from platforms.composing import compose_text, has_card, little_text, normalise_for_match, plain_text
+from platforms.linkedin import (
+    DOCUMENT_TYPES,
+    IMAGE_TYPES,
+    MAX_DOCUMENT_BYTES,
+    MAX_IMAGE_BYTES,
+    MAX_VIDEO_BYTES,
+    VIDEO_TYPES,
+    document_title,
+)
 from publisher.adapters.http import CALL_SECONDS, bearer, failed_send, failed_step, json_object, quote, utc_now
 from publisher.adapters.media import Fetched, MediaFetcher
 from publisher.domain.answers import (
@@ -26,6 +36,7 @@ from publisher.domain.answers import (
     Ambiguous,
     Answer,
     Candidate,
+    Cause,
     Duplicate,
     Finding,
     Postponed,
@@ -40,9 +51,6 @@ from publisher.ports import Assembling, Author, Draft, Record
 log = structlog.get_logger()
 
 MEGABYTE = 1 << 20
-IMAGE_BYTES = 20 * MEGABYTE
-"""LinkedIn documents a limit in pixels only, 36,152,320; this is our own."""
-VIDEO_BYTES = 500 * MEGABYTE
 PROCESSING_LIMIT = timedelta(minutes=15)
 CLOCK_SLACK = timedelta(seconds=60)
 PAGE = 50
@@ -51,6 +59,10 @@ JITTER = 5.0
 
 _PAGES = ("organization", "company_page")
 _DUPLICATE_OF = re.compile(r"urn:li:(?:share|ugcPost):\d+")
+_WEEKS = {"SEVEN_DAYS": "ONE_WEEK", "FOURTEEN_DAYS": "TWO_WEEKS"}
+_COMMENT = re.compile(r"urn:li:comment:\((?P<post>urn:li:\w+:\w+),(?P<number>\w+)\)")
+_UPLOAD_GONE = ("linkedin.invalid_request", "linkedin.not_found", "linkedin.invalid_video_id")
+"""How LinkedIn refuses to go on with an upload that it does not know any more, or has in another state."""
 _INVALID_INPUT = (
     "MISSING_FIELD",
     "INVALID_URN_TYPE",
@@ -60,6 +72,17 @@ _INVALID_INPUT = (
     "FIELD_LENGTH_TOO_LONG",
     "INVALID_VIDEO_ID",
 )
+
+
+class _Parts(Struct, frozen=True, kw_only=True):
+    """An unfinished upload of a video, as `Upload.session` holds it. URLs and tags are in the order of the parts."""
+
+    urls: tuple[str, ...]
+    ends: tuple[int, ...]
+    """The byte behind each part."""
+    token: str
+    tags: tuple[str, ...] = ()
+    """Of the parts that LinkedIn has."""
 
 
 class LinkedInConnector:
@@ -77,6 +100,7 @@ class LinkedInConnector:
         *,
         version: str,
         operator_pause: timedelta = timedelta(minutes=5),
+        poll_in_weeks: bool = False,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.policy = policy
@@ -85,6 +109,7 @@ class LinkedInConnector:
         self._fetcher = fetcher
         self._now = now
         self._operator_pause = operator_pause
+        self._poll_durations = _WEEKS if poll_in_weeks else {}
         self._version_headers = {"LinkedIn-Version": version, "X-Restli-Protocol-Version": "2.0.0"}
 
     def readable(self, account: Account) -> bool:
@@ -96,68 +121,91 @@ class LinkedInConnector:
         types: tuple[str, ...]
         match media.type:
             case "image":
-                max_bytes, types = IMAGE_BYTES, ("image/jpeg", "image/png", "image/gif")
+                max_bytes, types = MAX_IMAGE_BYTES, IMAGE_TYPES
             case "gif":
-                max_bytes, types = IMAGE_BYTES, ("image/gif",)
+                max_bytes, types = MAX_IMAGE_BYTES, ("image/gif",)
             case "video":
-                max_bytes, types = VIDEO_BYTES, ("video/mp4",)
-            case _:
-                message = f"Media of type {media.type} cannot be published to LinkedIn by this deployment."
-                failure = Failure(code="media_rejected", rule="linkedin.media.type", message=message)
-                raise SetbackError(Refused(failure))
+                max_bytes, types = MAX_VIDEO_BYTES, VIDEO_TYPES
+            case "document":
+                max_bytes, types = MAX_DOCUMENT_BYTES, DOCUMENT_TYPES
         async with self._fetcher.fetch(media, max_bytes=max_bytes, types=types) as fetched:
-            if media.type == "video":
-                urn = await self._upload_video(author, fetched)
-            else:
-                urn = await self._upload_image(author, fetched)
-            now = self._now()
-            return Upload(
+            upload = Upload(
                 part=draft.index,
-                source=media.url or media.media_id or "",
+                source=media.media_id or media.url or "",
                 type=media.type,
                 alt_text=media.alt_text,
-                media_id=urn,
+                media_id="",
                 size=fetched.size,
-                uploaded_at=now,
+                uploaded_at=self._now(),
                 ready=False,
-                check_at=now + timedelta(seconds=1),
             )
+            if media.type != "video":
+                return await self._upload_at_once(author, upload, fetched)
+            upload = await self._initialize_video(author, upload)
+            await record(upload)
+            return await self._put_parts(author, upload, fetched.file, record)
 
-    async def _upload_image(self, author: Author, fetched: Fetched) -> str:
+    async def _upload_at_once(self, author: Author, upload: Upload, fetched: Fetched) -> Upload:
+        """An image or a document. What a crash leaves behind of it is forgotten, here and there."""
+        kind = "document" if upload.type == "document" else "image"
         asked = {"initializeUploadRequest": {"owner": author_urn(author.account)}}
-        value = await self._begin(author, "images", asked)
+        value = await self._begin(author, f"{kind}s", asked)
         try:
-            url, urn = str(value["uploadUrl"]), str(value["image"])
+            url, urn = str(value["uploadUrl"]), str(value[kind])
         except KeyError as error:
             raise _odd_answer() from error
-        headers = {**bearer(author.token.reveal()), "Content-Type": fetched.content_type}
-        await self._put(url, fetched.file.read(), headers)
-        return urn
+        headers = {
+            **bearer(author.token.reveal()),
+            "Content-Type": fetched.content_type,
+            "Content-Length": str(fetched.size),
+        }
+        await self._put(url, _chunks(fetched.file), headers, expired="media_unavailable")
+        return self._uploaded(msgspec.structs.replace(upload, media_id=urn))
 
-    async def _upload_video(self, author: Author, fetched: Fetched) -> str:
+    async def _initialize_video(self, author: Author, upload: Upload) -> Upload:
         asked = {
             "owner": author_urn(author.account),
-            "fileSizeBytes": fetched.size,
+            "fileSizeBytes": upload.size,
             "uploadCaptions": False,
             "uploadThumbnail": False,
         }
         value = await self._begin(author, "videos", {"initializeUploadRequest": asked})
-        tags: list[str] = []
         try:
+            instructions = sorted(value["uploadInstructions"], key=lambda each: int(each["firstByte"]))
+            parts = _Parts(
+                urls=tuple(str(each["uploadUrl"]) for each in instructions),
+                ends=tuple(int(each["lastByte"]) + 1 for each in instructions),
+                token=str(value.get("uploadToken", "")),
+            )
             urn = str(value["video"])
-            for instruction in value["uploadInstructions"]:
-                first, last = int(instruction["firstByte"]), int(instruction["lastByte"])
-                fetched.file.seek(first)
-                # The URL is signed: a token does not belong there.
-                answer = await self._put(
-                    str(instruction["uploadUrl"]),
-                    fetched.file.read(last - first + 1),
-                    {"Content-Type": "application/octet-stream"},
-                )
-                tags.append(answer.headers["ETag"])
-        except (KeyError, TypeError, ValueError) as error:
+            until = datetime.fromtimestamp(int(value["uploadUrlsExpireAt"]) / 1000, tz=UTC)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise _odd_answer() from error
-        finalize = {"video": urn, "uploadToken": value.get("uploadToken", ""), "uploadedPartIds": tags}
+        if not parts.ends or parts.ends[-1] != upload.size:
+            raise _odd_answer()
+        return msgspec.structs.replace(upload, media_id=urn, session=_session(parts), expires_at=until)
+
+    async def _put_parts(self, author: Author, upload: Upload, file: IO[bytes], record: Record) -> Upload:
+        """Sends the parts that LinkedIn does not have yet: the bytes of `file` from where it stands."""
+        parts = msgspec.json.decode(upload.session or "", type=_Parts)
+        for url, end in list(zip(parts.urls, parts.ends, strict=True))[len(parts.tags) :]:
+            # The URL is signed: a token does not belong there.
+            answer = await self._put(
+                url,
+                file.read(end - upload.sent),
+                {"Content-Type": "application/octet-stream"},
+                expired="media_refused",
+            )
+            tag = answer.headers.get("ETag")
+            if tag is None:
+                raise _odd_answer()
+            parts = msgspec.structs.replace(parts, tags=(*parts.tags, tag))
+            upload = msgspec.structs.replace(upload, sent=end, session=_session(parts))
+            await record(upload)
+        return await self._finalize_video(author, upload, parts)
+
+    async def _finalize_video(self, author: Author, upload: Upload, parts: _Parts) -> Upload:
+        finalize = {"video": upload.media_id, "uploadToken": parts.token, "uploadedPartIds": list(parts.tags)}
         await self._step(
             author,
             "upload_finalize",
@@ -165,7 +213,19 @@ class LinkedInConnector:
             "/rest/videos?action=finalizeUpload",
             json={"finalizeUploadRequest": finalize},
         )
-        return urn
+        return self._uploaded(upload)
+
+    def _uploaded(self, upload: Upload) -> Upload:
+        """LinkedIn has all of it, and processes it now."""
+        now = self._now()
+        return msgspec.structs.replace(
+            upload,
+            session=None,
+            sent=upload.size,
+            uploaded_at=now,
+            expires_at=None,
+            check_at=now + timedelta(seconds=1),
+        )
 
     async def _begin(self, author: Author, kind: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         path = f"/rest/{kind}?action=initializeUpload"
@@ -175,7 +235,10 @@ class LinkedInConnector:
             raise _odd_answer()
         return value
 
-    async def _put(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
+    async def _put(
+        self, url: str, content: bytes | AsyncIterator[bytes], headers: Mapping[str, str], *, expired: Cause
+    ) -> httpx.Response:
+        """`expired`: what it is when the URL has run out."""
         try:
             with CALL_SECONDS.labels(self.platform, "upload_bytes").time():
                 response = await self._client.put(url, content=content, headers=headers)
@@ -184,10 +247,13 @@ class LinkedInConnector:
         if response.is_success:
             return response
         failure = _failure("LinkedIn did not take the media.", response, code="media_rejected")
-        if response.status_code in (413, 415):
-            raise SetbackError(Refused(failure))
-        # 401 and 403 mean here that the URL has expired.
-        raise SetbackError(Retry("media_unavailable", failure))
+        match response.status_code:
+            case 413 | 415:
+                raise SetbackError(Refused(failure))
+            case 400 | 401 | 403 | 404:
+                raise SetbackError(Retry(expired, failure))
+            case _:
+                raise SetbackError(Retry("media_unavailable", failure))
 
     async def carry_on(
         self,
@@ -197,7 +263,23 @@ class LinkedInConnector:
         upload: Upload,
         record: Record,
     ) -> Upload:
-        kind = "videos" if upload.type == "video" else "images"
+        if upload.session is None:
+            return await self._processed(author, upload)
+        try:
+            if upload.sent == upload.size:
+                parts = msgspec.json.decode(upload.session, type=_Parts)
+                return await self._finalize_video(author, upload, parts)
+            async with self._fetcher.fetch_from(media, start=upload.sent, size=upload.size) as file:
+                return await self._put_parts(author, upload, file, record)
+        except SetbackError as error:
+            if isinstance(error.setback, Refused) and error.setback.failure.rule in _UPLOAD_GONE:
+                failure = msgspec.structs.replace(error.setback.failure, code="media_rejected")
+                raise SetbackError(Retry("media_refused", failure)) from error
+            raise
+
+    async def _processed(self, author: Author, upload: Upload) -> Upload:
+        """As far as LinkedIn has got with it. Raises SetbackError when it cannot process it."""
+        kind = {"video": "videos", "document": "documents"}.get(upload.type, "images")
         now = self._now()
         try:
             response = await self._call(author, "media_status", "GET", f"/rest/{kind}/{_encoded(upload.media_id)}")
@@ -255,9 +337,16 @@ class LinkedInConnector:
     # --- sending --------------------------------------------------------------------------------------
 
     def request(self, author: Author, draft: Draft) -> bytes:
+        if draft.reply_to is not None:
+            comment = {
+                "actor": author_urn(author.account),
+                "object": draft.reply_to,
+                "message": {"text": compose_text(draft.content, self.platform)},
+            }
+            return msgspec.json.encode(comment, order="deterministic")
         body: dict[str, Any] = {
             "author": author_urn(author.account),
-            "commentary": little_text(draft.content),
+            "commentary": little_text(draft.content, draft.options),
             "visibility": str(draft.options.get("visibility", "public")).upper(),
             "distribution": {
                 "feedDistribution": "MAIN_FEED",
@@ -267,12 +356,41 @@ class LinkedInConnector:
             "lifecycleState": "PUBLISHED",
             "isReshareDisabledByAuthor": bool(draft.options.get("is_reshare_disabled", False)),
         }
-        content = _attached(draft)
+        content = self._attached(draft)
         if content is not None:
             body["content"] = content
+        if reshared := draft.options.get("reshare_post_id"):
+            body["reshareContext"] = {"parent": reshared}
         return msgspec.json.encode(body, order="deterministic")
 
+    def _attached(self, draft: Draft) -> dict[str, Any] | None:
+        options, link = draft.options, draft.content.link
+        if choices := options.get("poll_options"):
+            duration = str(options.get("poll_duration", "seven_days")).upper()
+            poll = {
+                "question": options.get("poll_question", ""),
+                "options": [{"text": choice} for choice in choices],
+                "settings": {"duration": self._poll_durations.get(duration, duration)},
+            }
+            return {"poll": poll}
+        if link is not None and has_card(draft.content, "linkedin", options):
+            words = {
+                "title": link.title,
+                "description": link.description,
+                "thumbnail": draft.uploads[0].media_id if draft.uploads else None,
+            }
+            return {"article": {"source": link.url, **{name: word for name, word in words.items() if word}}}
+        if len(draft.uploads) > 1:
+            return {"multiImage": {"images": [_described(upload) for upload in draft.uploads]}}
+        if draft.uploads:
+            upload = draft.uploads[0]
+            title = document_title(options, draft.title) if upload.type in ("document", "video") else ""
+            return {"media": {**_described(upload), **({"title": title} if title else {})}}
+        return None
+
     async def send(self, author: Author, draft: Draft, request: bytes) -> Answer:
+        if draft.reply_to is not None:
+            return await self._comment(author, draft.reply_to, request)
         headers = {"Content-Type": "application/json"}
         try:
             response = await self._call(author, "create_post", "POST", "/rest/posts", content=request, headers=headers)
@@ -286,6 +404,23 @@ class LinkedInConnector:
             # What is not LinkedIn's own answer, a proxy's page for one, proves nothing.
             return Ambiguous(failure, accepted=response.status_code == httpx.codes.CREATED)
         return self._refusal(response, account_id=author.account.account_id)
+
+    async def _comment(self, author: Author, post: str, request: bytes) -> Answer:
+        path, headers = f"/rest/socialActions/{_encoded(post)}/comments", {"Content-Type": "application/json"}
+        try:
+            response = await self._call(author, "create_comment", "POST", path, content=request, headers=headers)
+        except httpx.HTTPError as error:
+            return failed_send("LinkedIn", error)
+        if response.is_success:
+            urn = _comment_urn(post, json_object(response) or {}, response.headers.get("x-restli-id", ""))
+            if response.status_code == httpx.codes.CREATED and urn is not None:
+                return Accepted(urn, post_url(urn))
+            failure = _failure("LinkedIn answered without naming the comment.", response, code="outcome_unknown")
+            return Ambiguous(failure, accepted=response.status_code == httpx.codes.CREATED)
+        if response.status_code == httpx.codes.NOT_FOUND and json_object(response) is not None:
+            # A post that has just been made may not be found everywhere yet; it is given as long as media are.
+            return Retry("media_processing", _failure("LinkedIn does not find the post yet.", response))
+        return self._refusal(response)
 
     # --- what answers mean ----------------------------------------------------------------------------
 
@@ -374,10 +509,13 @@ class LinkedInConnector:
     # --- reading back ---------------------------------------------------------------------------------
 
     async def look_up(self, author: Author, draft: Draft, since: datetime) -> Finding:
+        if draft.reply_to is not None:
+            return await self._look_up_comment(author, draft, draft.reply_to, since - CLOCK_SLACK)
         oldest = since - CLOCK_SLACK
+        path = f"/rest/posts?q=author&author={_encoded(author_urn(author.account))}&sortBy=CREATED"
         for number in range(MAX_PAGES):
             try:
-                page = await self._page(author, number * PAGE)
+                page = await self._page(author, "read_posts", path, number * PAGE, finder=True)
                 created = [_created_at(post) for post in page]
                 found = tuple(
                     Candidate(str(post["id"]), at, post_url(str(post["id"])))
@@ -390,29 +528,61 @@ class LinkedInConnector:
                 return Finding(found, complete=True)
         return UNREADABLE
 
-    async def _page(self, author: Author, start: int) -> list[dict[str, Any]]:
-        """The author's posts, newest first. A post that arrives meanwhile shows one twice, and hides none.
+    async def _look_up_comment(self, author: Author, draft: Draft, post: str, oldest: datetime) -> Finding:
+        """All pages are read: in which order LinkedIn gives comments is not documented."""
+        found: list[Candidate] = []
+        wanted = normalise_for_match(compose_text(draft.content, self.platform), self.platform)
+        for number in range(MAX_PAGES):
+            try:
+                path = f"/rest/socialActions/{_encoded(post)}/comments?"
+                page = await self._page(author, "read_comments", path, number * PAGE)
+                for comment in page:
+                    at = datetime.fromtimestamp(int(comment["created"]["time"]) / 1000, tz=UTC)
+                    shown = normalise_for_match(str(comment["message"]["text"]), self.platform)
+                    urn = _comment_urn(post, comment, str(comment.get("id", "")))
+                    ours = comment.get("actor") == author_urn(author.account)
+                    if ours and at >= oldest and shown == wanted and urn is not None:
+                        found.append(Candidate(urn, at, post_url(urn)))
+            except (httpx.HTTPError, KeyError, TypeError, ValueError, OverflowError, msgspec.ValidationError):
+                return UNREADABLE
+            if found or len(page) < PAGE:
+                return Finding(tuple(found), complete=True)
+        return UNREADABLE
+
+    async def _page(
+        self, author: Author, call: str, path: str, start: int, *, finder: bool = False
+    ) -> list[dict[str, Any]]:
+        """Posts come newest first. A post that arrives meanwhile shows one twice, and hides none.
 
         Raises httpx.HTTPError; ValueError and its like for an answer that is not what was asked for.
         """
-        path = f"/rest/posts?q=author&author={_encoded(author_urn(author.account))}&sortBy=CREATED"
-        response = await self._call(
-            author, "read_posts", "GET", f"{path}&start={start}&count={PAGE}", headers={"X-RestLi-Method": "FINDER"}
-        )
+        headers = {"X-RestLi-Method": "FINDER"} if finder else {}
+        joint = "" if path.endswith("?") else "&"
+        response = await self._call(author, call, "GET", f"{path}{joint}start={start}&count={PAGE}", headers=headers)
         body = json_object(response)
         if response.status_code != httpx.codes.OK or body is None:
-            raise ValueError(f"the posts cannot be read: {response.status_code}")
+            raise ValueError(f"the page cannot be read: {response.status_code}")
         return msgspec.convert(body["elements"], list[dict[str, Any]])
 
     def _is_same(self, post: Mapping[str, Any], draft: Draft) -> bool:
-        wanted = normalise_for_match(compose_text(draft.content, self.platform), self.platform)
-        shown = normalise_for_match(plain_text(str(post.get("commentary", ""))), self.platform)
-        return shown == wanted and _media_of(post) == _media_of({"content": _attached(draft)})
+        text = compose_text(draft.content, self.platform, draft.options)
+        shown = plain_text(str(post.get("commentary", "")))
+        parent = (post.get("reshareContext") or {}).get("parent")
+        return (
+            normalise_for_match(shown, self.platform) == normalise_for_match(text, self.platform)
+            and _shape_of(post.get("content") or {}) == _shape_of(self._attached(draft) or {})
+            and parent == draft.options.get("reshare_post_id")
+        )
 
     # --- deleting -------------------------------------------------------------------------------------
 
     async def delete(self, author: Author, live: LivePart) -> None:
-        path = f"/rest/posts/{_encoded(live.platform_post_id)}"
+        comment = _COMMENT.fullmatch(live.platform_post_id)
+        if comment is None:
+            path = f"/rest/posts/{_encoded(live.platform_post_id)}"
+        else:
+            comments = f"/rest/socialActions/{_encoded(comment['post'])}/comments"
+            path = f"{comments}/{comment['number']}?actor={_encoded(author_urn(author.account))}"
         try:
             response = await self._call(author, "delete_post", "DELETE", path, headers={"X-RestLi-Method": "DELETE"})
         except httpx.HTTPError as error:
@@ -429,33 +599,48 @@ def author_urn(account: Account) -> str:
 
 
 def post_url(urn: str) -> str:
-    return f"https://www.linkedin.com/feed/update/{urn}/"
+    """Of a post, or of a comment under its post."""
+    comment = _COMMENT.fullmatch(urn)
+    if comment is None:
+        return f"https://www.linkedin.com/feed/update/{urn}/"
+    return f"https://www.linkedin.com/feed/update/{comment['post']}/?commentUrn={_encoded(urn)}"
+
+
+def _comment_urn(post: str, body: Mapping[str, Any], number: str) -> str | None:
+    """What LinkedIn calls a comment; made of the post and its number where it gives only that."""
+    named = body.get("commentUrn")
+    if isinstance(named, str) and _COMMENT.fullmatch(named):
+        return named
+    made = f"urn:li:comment:({post},{unquote(number)})"
+    return made if _COMMENT.fullmatch(made) else None
+
+
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    while chunk := file.read(MEGABYTE):
+        yield chunk
+
+
+def _session(parts: _Parts) -> str:
+    return msgspec.json.encode(parts).decode()
 
 
 def _encoded(urn: str) -> str:
     return percent_encode(urn, safe="")
 
 
-def _attached(draft: Draft) -> dict[str, Any] | None:
-    images = [
-        {"id": upload.media_id, **({"altText": upload.alt_text} if upload.alt_text else {})} for upload in draft.uploads
-    ]
-    if len(images) > 1:
-        return {"multiImage": {"images": images}}
-    if images:
-        return {"media": images[0]}
-    link = draft.content.link
-    if link is None:
-        return None
-    words = {"title": link.title, "description": link.description}
-    return {"article": {"source": link.url, **{name: word for name, word in words.items() if word}}}
+def _described(upload: Upload) -> dict[str, str]:
+    return {"id": upload.media_id, **({"altText": upload.alt_text} if upload.alt_text else {})}
 
 
-def _media_of(post: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ids of what is attached."""
-    content = post.get("content") or {}
+def _shape_of(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """What tells one attachment from another: the ids of media, the address of a link, the question of a poll."""
     images = (content.get("multiImage") or {}).get("images") or filter(None, [content.get("media")])
-    return tuple(str(image["id"]) for image in images)
+    ids = tuple(str(image["id"]) for image in images)
+    return (
+        *ids,
+        *((str(content["article"]["source"]),) if content.get("article") else ()),
+        *((str(content["poll"]["question"]),) if content.get("poll") else ()),
+    )
 
 
 def _created_at(post: Mapping[str, Any]) -> datetime:

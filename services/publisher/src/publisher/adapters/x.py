@@ -1,20 +1,29 @@
 """X, API v2. Sources: docs.x.com and X's OpenAPI documents 2.166 and 2.167, read in August 2026.
 
-Fields have two names, a classic one and that of 2.167; both are asked for in reading, neither is relied on.
+Fields have two names, a classic one and that of 2.167. The classic ones are asked for, which X still answers; both are
+understood.
 """
 
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import msgspec
 
 from contracts.accounts import Account
-from contracts.content import Failure, LivePart, Media, Platform
+from contracts.content import Failure, LivePart, Media, Options, Platform
 from platforms.composing import compose_text, normalise_for_match
+from platforms.x import (
+    DEFAULT_POLL_MINUTES,
+    MAX_GIF_BYTES,
+    MAX_PHOTO_BYTES,
+    MAX_VIDEO_BYTES,
+    PHOTO_TYPES,
+    VIDEO_TYPES,
+)
 from publisher.adapters.http import (
     CALL_SECONDS,
     bearer,
@@ -42,21 +51,23 @@ from publisher.domain.budgets import Budgets
 from publisher.domain.publication import Policy, Upload
 from publisher.ports import Assembling, Author, Draft, Record
 
-MEGABYTE = 1 << 20
-CHUNK = MEGABYTE
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
+CHUNK = 4 << 20
+"""As X's own client sends them. At most 1,000 make a file."""
 LIMITS: Mapping[str, tuple[int, tuple[str, ...], str]] = {
-    "image": (5 * MEGABYTE, IMAGE_TYPES, "tweet_image"),
-    "gif": (15 * MEGABYTE, ("image/gif",), "tweet_gif"),
-    "video": (512 * MEGABYTE, ("video/mp4", "video/quicktime"), "tweet_video"),
+    "image": (MAX_PHOTO_BYTES, (*PHOTO_TYPES, "image/gif"), "tweet_image"),
+    "gif": (MAX_GIF_BYTES, ("image/gif",), "tweet_gif"),
+    "video": (MAX_VIDEO_BYTES, VIDEO_TYPES, "tweet_video"),
 }
-"""Largest size, types and category (docs.x.com, media, best practices)."""
+"""Largest size, types and category."""
 
 PROCESSING_LIMIT = timedelta(minutes=15)
 CLOCK_SLACK = timedelta(seconds=60)
 MAX_PAGES = 5
 JITTER = 5.0
 _WINDOWS = ("x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour")
+
+_UPLOAD_GONE = ("twitter.invalid_request", "twitter.not_found")
+"""How X refuses to go on with an upload that it does not know any more."""
 
 _FORBIDDEN = (
     ("too long", "twitter.text.weighted_length"),
@@ -108,30 +119,29 @@ class XConnector:
         async with self._fetcher.fetch(media, max_bytes=max_bytes, types=types) as fetched:
             now = self._now()
             if media.type == "image":
-                data = await self._upload_at_once(author, fetched, category)
+                begun = await self._upload_at_once(author, fetched, category)
             else:
-                data = await self._upload_in_chunks(author, fetched, category)
-            size = fetched.size
-        media_id = data.get("id")
-        if not isinstance(media_id, str):
-            raise SetbackError(Retry("media_unavailable", _failure("X did not name the uploaded media.", None)))
-        if media.alt_text:
-            body = {"id": media_id, "metadata": {"alt_text": {"text": media.alt_text}}}
-            await self._step(author, "media_metadata", "POST", "/2/media/metadata", json=body)
-        expires = data.get("expires_after_secs")
-        key = data.get("media_key")
-        upload = Upload(
-            part=draft.index,
-            source=media.url or media.media_id or "",
-            type=media.type,
-            alt_text=media.alt_text,
-            media_id=media_id,
-            media_key=key if isinstance(key, str) else None,
-            size=size,
-            uploaded_at=now,
-            expires_at=now + timedelta(seconds=expires) if isinstance(expires, int) else None,
-        )
-        return _processed(upload, data.get("processing_info"), self._now())
+                begun = await self._initialize(author, fetched, category)
+            media_id, key = begun.get("id"), begun.get("media_key")
+            if not isinstance(media_id, str) or not media_id:
+                raise SetbackError(Retry("media_unavailable", _failure("X did not name the uploaded media.", None)))
+            upload = Upload(
+                part=draft.index,
+                source=media.media_id or media.url or "",
+                type=media.type,
+                alt_text=media.alt_text,
+                media_id=media_id,
+                media_key=key if isinstance(key, str) else None,
+                size=fetched.size,
+                uploaded_at=now,
+                ready=False,
+                expires_at=_expiry(begun, now),
+            )
+            if media.type == "image":
+                return await self._complete(author, upload, begun)
+            upload = msgspec.structs.replace(upload, session=f"/2/media/upload/{media_id}")
+            await record(upload)
+            return await self._append(author, upload, fetched.file, record)
 
     async def _upload_at_once(self, author: Author, fetched: Fetched, category: str) -> Mapping[str, Any]:
         # At most five megabytes.
@@ -141,29 +151,44 @@ class XConnector:
             "media_upload",
             "POST",
             "/2/media/upload",
-            data={"media_category": category, "media_type": fetched.content_type},
+            data={"media_category": category},
             files={"media": ("media", content, fetched.content_type)},
         )
 
-    async def _upload_in_chunks(self, author: Author, fetched: Fetched, category: str) -> Mapping[str, Any]:
-        begun = await self._step(
-            author,
-            "media_initialize",
-            "POST",
-            "/2/media/upload/initialize",
-            json={"media_type": fetched.content_type, "media_category": category, "total_bytes": fetched.size},
-        )
-        media_id = str(begun.get("id", ""))
-        for index, chunk in enumerate(_chunks(fetched)):
+    async def _initialize(self, author: Author, fetched: Fetched, category: str) -> Mapping[str, Any]:
+        body = {"media_type": fetched.content_type, "media_category": category, "total_bytes": fetched.size}
+        return await self._step(author, "media_initialize", "POST", "/2/media/upload/initialize", json=body)
+
+    async def _append(self, author: Author, upload: Upload, file: IO[bytes], record: Record) -> Upload:
+        """Sends what X does not have yet: the bytes of `file` from where it stands. A segment may be sent again."""
+        while upload.sent < upload.size:
+            chunk = file.read(CHUNK)
             await self._step(
                 author,
                 "media_append",
                 "POST",
-                f"/2/media/upload/{media_id}/append",
-                data={"segment_index": str(index)},
+                f"{upload.session}/append",
+                data={"segment_index": str(upload.sent // CHUNK)},
                 files={"media": ("media", chunk, "application/octet-stream")},
             )
-        return await self._step(author, "media_finalize", "POST", f"/2/media/upload/{media_id}/finalize")
+            upload = msgspec.structs.replace(upload, sent=upload.sent + len(chunk))
+            await record(upload)
+        return await self._finalize(author, upload)
+
+    async def _finalize(self, author: Author, upload: Upload) -> Upload:
+        data = await self._step(author, "media_finalize", "POST", f"{upload.session}/finalize")
+        return await self._complete(author, upload, data)
+
+    async def _complete(self, author: Author, upload: Upload, data: Mapping[str, Any]) -> Upload:
+        """Described, and as far as X has got with it."""
+        if upload.alt_text:
+            body = {"id": upload.media_id, "metadata": {"alt_text": {"text": upload.alt_text}}}
+            await self._step(author, "media_metadata", "POST", "/2/media/metadata", json=body)
+        now = self._now()
+        upload = msgspec.structs.replace(
+            upload, session=None, sent=upload.size, uploaded_at=now, expires_at=_expiry(data, now)
+        )
+        return _processed(upload, data.get("processing_info"), now)
 
     async def carry_on(
         self,
@@ -173,9 +198,20 @@ class XConnector:
         upload: Upload,
         record: Record,
     ) -> Upload:
-        params = {"command": "STATUS", "media_id": upload.media_id}
-        data = await self._step(author, "media_status", "GET", "/2/media/upload", params=params)
-        return _processed(upload, data.get("processing_info"), self._now())
+        try:
+            if upload.session is None:
+                params = {"command": "STATUS", "media_id": upload.media_id}
+                data = await self._step(author, "media_status", "GET", "/2/media/upload", params=params)
+                return _processed(upload, data.get("processing_info"), self._now())
+            if upload.sent == upload.size:
+                return await self._finalize(author, upload)
+            async with self._fetcher.fetch_from(media, start=upload.sent, size=upload.size) as file:
+                return await self._append(author, upload, file, record)
+        except SetbackError as error:
+            if isinstance(error.setback, Refused) and error.setback.failure.rule in _UPLOAD_GONE:
+                failure = msgspec.structs.replace(error.setback.failure, code="media_rejected")
+                raise SetbackError(Retry("media_refused", failure)) from error
+            raise
 
     async def _step(self, author: Author, call: str, method: str, path: str, **content: Any) -> Mapping[str, Any]:
         """A repeatable call. Returns its `data`; raises SetbackError."""
@@ -200,16 +236,21 @@ class XConnector:
     # --- sending --------------------------------------------------------------------------------------
 
     def request(self, author: Author, draft: Draft) -> bytes:
+        options = draft.options
         body: dict[str, Any] = {"text": compose_text(draft.content, self.platform)}
         if draft.uploads:
             body["media"] = {"media_ids": [upload.media_id for upload in draft.uploads]}
-        if draft.reply_to is not None:
-            body["reply"] = {"in_reply_to_tweet_id": draft.reply_to}
-        if (replies := draft.options.get("reply_settings", "everyone")) != "everyone":
+        if (replies := options.get("reply_settings", "everyone")) != "everyone":
             body["reply_settings"] = replies
         for name in ("made_with_ai", "paid_partnership"):
-            if draft.options.get(name):
+            if options.get(name):
                 body[name] = True
+        if draft.reply_to is None:
+            body |= _of_first_post(options)
+            if draft.uploads and options.get("tagged_user_ids"):
+                body["media"]["tagged_user_ids"] = options["tagged_user_ids"]
+        else:
+            body["reply"] = {"in_reply_to_tweet_id": draft.reply_to}
         return msgspec.json.encode(body, order="deterministic")
 
     async def send(self, author: Author, draft: Draft, request: bytes) -> Answer:
@@ -364,9 +405,25 @@ def post_url(account: Account, post_id: str) -> str:
     return f"https://x.com/{account.username}/status/{post_id}"
 
 
-def _chunks(fetched: Fetched) -> Iterator[bytes]:
-    while chunk := fetched.file.read(CHUNK):
-        yield chunk
+def _of_first_post(options: Options) -> dict[str, Any]:
+    """What the replies of a thread, and comments, do not repeat."""
+    body: dict[str, Any] = {}
+    if choices := options.get("poll_options"):
+        minutes = options.get("poll_duration_minutes", DEFAULT_POLL_MINUTES)
+        body["poll"] = {"options": choices, "duration_minutes": minutes}
+    if quoted := options.get("quote_post_id"):
+        body["quote_tweet_id"] = quoted
+    if place := options.get("place_id"):
+        body["geo"] = {"place_id": place}
+    for name in ("community_id", "share_with_followers", "for_super_followers_only"):
+        if value := options.get(name):
+            body[name] = value
+    return body
+
+
+def _expiry(data: Mapping[str, Any], now: datetime) -> datetime | None:
+    seconds = data.get("expires_after_secs")
+    return now + timedelta(seconds=seconds) if isinstance(seconds, int) else None
 
 
 def _processed(upload: Upload, info: Any, now: datetime) -> Upload:
@@ -405,28 +462,33 @@ def _reset_of(response: httpx.Response, window: str) -> datetime | None:
 
 
 def _is_same(post: Mapping[str, Any], draft: Draft) -> bool:
-    parents = [
-        str(each["id"])
+    quoted = None if draft.reply_to is not None else draft.options.get("quote_post_id")
+    references = {"replied_to": draft.reply_to, "quoted": quoted}
+    shown = {
+        str(each.get("type")): str(each["id"])
         for each in post.get("referenced_tweets") or post.get("referenced_posts") or ()
-        if each.get("type") == "replied_to"
-    ]
-    if parents != ([draft.reply_to] if draft.reply_to is not None else []):
+    }
+    if shown != {kind: post_id for kind, post_id in references.items() if post_id is not None}:
         return False
-    attached: Sequence[str] = (post.get("attachments") or {}).get("media_keys") or ()
-    if len(attached) != len(draft.uploads):
+    attachments = post.get("attachments") or {}
+    attached: Sequence[str] = attachments.get("media_keys") or ()
+    polls = draft.reply_to is None and bool(draft.options.get("poll_options"))
+    if len(attached) != len(draft.uploads) or bool(attachments.get("poll_ids")) != polls:
         return False
-    return _comparable(_shown_text(post)) == _comparable(compose_text(draft.content, "twitter"))
+    return _comparable(_shown_text(post, quoted)) == _comparable(compose_text(draft.content, "twitter"))
 
 
-def _shown_text(post: Mapping[str, Any]) -> str:
-    """With the URLs that the author wrote, and without those that stand for media."""
+def _shown_text(post: Mapping[str, Any], quoted: str | None) -> str:
+    """With the URLs that the author wrote, and without those that stand for media or the quoted post."""
     whole = post.get("note_tweet") or post.get("note_post") or post
     text = str(whole["text"])
     entities: Mapping[str, Any] = whole.get("entities") or post.get("entities") or {}
     for url in entities.get("urls") or ():
         expanded = str(url.get("expanded_url") or url["url"])
-        is_media = "media_key" in url or re.search(r"/status/\d+/(photo|video)/\d+$", expanded)
-        text = text.replace(str(url["url"]), "" if is_media else expanded)
+        added = "media_key" in url or re.search(r"/status/\d+/(photo|video)/\d+$", expanded) is not None
+        if quoted is not None and expanded.endswith(f"/status/{quoted}"):
+            added = text.rstrip().endswith(str(url["url"]))
+        text = text.replace(str(url["url"]), "" if added else expanded)
     return text
 
 

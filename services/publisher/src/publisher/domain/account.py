@@ -6,7 +6,15 @@ from typing import Any, Never
 
 from msgspec.structs import replace
 
-from contracts.accounts import Account, AccountConnected, AccountDisconnected, ConnectAccount, DisconnectAccount
+from contracts.accounts import (
+    Account,
+    AccountConnected,
+    AccountDisconnected,
+    ConnectAccount,
+    DisconnectAccount,
+    ProfileUpdated,
+    UpdateProfile,
+)
 from contracts.messages import Command, Event
 from contracts.public_events import SocialAccountDisconnected
 from contracts.topics import ACCOUNT_DISCONNECTED, ACCOUNTS_COMMANDS, ACCOUNTS_EVENTS
@@ -42,6 +50,7 @@ def _connect(account: Account | None, command: ConnectAccount) -> Decision:
         permissions=command.permissions,
         is_default=command.is_default,
         token_expires_at=command.token_expires_at,
+        login=command.login,
     )
 
 
@@ -63,6 +72,22 @@ def _disconnect(account: Account | None, command: DisconnectAccount) -> Decision
     return AccountDisconnected(actor=command.actor, at=command.issued_at, reason=command.reason)
 
 
+def _update_profile(account: Account | None, command: UpdateProfile) -> Decision:
+    if account is None or account.tenant_id != command.tenant_id:
+        return _not_found(command.account_id)
+    if account.status == "disconnected":
+        return Refusal(code="account_disconnected", message=f"{command.account_id} is disconnected.")
+    return ProfileUpdated(
+        actor=command.actor,
+        at=command.issued_at,
+        username=command.username,
+        display_name=command.display_name,
+        account_type=command.account_type,
+        profile_image=command.profile_image,
+        followers=command.followers,
+    )
+
+
 class AccountAggregate:
     """`eventlog.aggregate.Aggregate` of accounts."""
 
@@ -77,6 +102,8 @@ class AccountAggregate:
                 return _connect(state, command)
             case DisconnectAccount():
                 return _disconnect(state, command)
+            case UpdateProfile():
+                return _update_profile(state, command)
             case _:
                 return Refusal(code="unknown_command", message=f"Accounts do not understand {command.type_name}.")
 
@@ -97,6 +124,17 @@ class AccountAggregate:
                     is_default=event.is_default,
                     connected_at=event.at,
                     token_expires_at=event.token_expires_at,
+                    login=event.login,
+                )
+            case ProfileUpdated() if state is not None:
+                return replace(
+                    state,
+                    username=event.username,
+                    display_name=event.display_name,
+                    account_type=event.account_type,
+                    profile_image=event.profile_image,
+                    followers=event.followers,
+                    profile_updated_at=event.at,
                 )
             case AccountDisconnected(at=at, reason=reason) if state is not None:
                 return replace(

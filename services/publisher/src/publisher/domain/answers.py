@@ -73,9 +73,13 @@ class Ambiguous(Struct, frozen=True):
 
 
 class Processing(Struct, frozen=True):
-    """The platform has taken it and will say later whether it is live; `failure` is the reason to give until then."""
+    """The platform has taken it and will say later whether it is live; `failure` is the reason to give until then.
+
+    `handle`: what the platform calls it until then, where only this answer tells.
+    """
 
     failure: Failure
+    handle: str | None = None
 
 
 Setback = Refused | Postponed | Retry
@@ -103,13 +107,15 @@ class Candidate(Struct, frozen=True):
 class Finding(Struct, frozen=True):
     """One reading of what an account has live. `complete`: everything since the send was read.
 
-    A platform that names what was sent to it by an id may also say that it has `refused` it, or is still at it.
+    A platform that names what was sent to it by an id may also say that it has `refused` it, or is still at it; or
+    that it is not live, and may be sent again after a `setback`.
     """
 
     candidates: tuple[Candidate, ...] = ()
     complete: bool = False
     refused: Failure | None = None
     processing: Failure | None = None
+    setback: Postponed | Retry | None = None
 
 
 UNREADABLE = Finding()

@@ -1,0 +1,1 @@
+"""Reading the platforms' numbers: `publisher.collecting.MetricsReader`, one module for each."""
