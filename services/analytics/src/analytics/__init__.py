@@ -1,0 +1,1 @@
+"""From samples to series, roll-ups, spikes and mentions; plans what is to be measured."""

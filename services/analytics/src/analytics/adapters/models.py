@@ -1,0 +1,185 @@
+"""The read models in MongoDB: `analytics_posts`, `analytics_days`, `analytics_accounts`, `analytics_mentions`."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+import pymongo
+from msgspec import structs
+from pymongo import ReplaceOne, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
+
+from analytics.domain.folding import DayKey
+from analytics.ports import FoldedAccount, FoldedDay, FoldedPost
+from chassis.store import Document
+from contracts.analytics import AccountMetrics, DayEntry, PostMetrics
+from contracts.messages import encode
+from platforms import rollups
+
+T = TypeVar("T")
+
+CHUNK = 200
+CALL_SECONDS = 30.0
+MENTIONS_KEPT = 120 * 86_400
+"""Seconds. LinkedIn, which reaches back farthest, shows mentions for 60 days."""
+
+_DUPLICATE_KEY = 11000
+
+_posts = msgspec.json.Decoder(PostMetrics)
+_accounts = msgspec.json.Decoder(AccountMetrics)
+_entries = msgspec.json.Decoder(dict[str, DayEntry])
+
+
+class MongoModels:
+    """`analytics.ports.Models`. `suffix` names other collections, to fold everything again beside the live ones."""
+
+    def __init__(self, database: AsyncDatabase[Document], *, suffix: str = "") -> None:
+        self._posts = database[f"analytics_posts{suffix}"]
+        self._days = database[f"analytics_days{suffix}"]
+        self._accounts = database[f"analytics_accounts{suffix}"]
+        self._mentions = database[f"analytics_mentions{suffix}"]
+
+    async def prepare(self) -> None:
+        """Creates the indexes. Safe to repeat."""
+        await self._posts.create_index([("tenant_id", 1), ("post_id", 1)], name="post")
+        await self._days.create_index([("tenant_id", 1), ("day", 1)], name="day")
+        await self._accounts.create_index([("tenant_id", 1), ("platform", 1)], name="tenant")
+        await self._mentions.create_index([("at", 1)], name="old", expireAfterSeconds=MENTIONS_KEPT)
+
+    async def clear(self) -> None:
+        for collection in (self._posts, self._days, self._accounts, self._mentions):
+            await collection.drop()
+
+    async def posts(self, keys: Collection[str]) -> Mapping[str, FoldedPost]:
+        return {
+            found["_id"]: FoldedPost(position=found["position"], state=_posts.decode(found["state"]))
+            for found in await _find(self._posts, list(keys))
+        }
+
+    async def accounts(self, account_ids: Collection[str]) -> Mapping[str, FoldedAccount]:
+        return {
+            found["_id"]: FoldedAccount(position=found["position"], state=_accounts.decode(found["state"]))
+            for found in await _find(self._accounts, list(account_ids))
+        }
+
+    async def days(self, keys: Collection[DayKey]) -> Mapping[DayKey, FoldedDay]:
+        return {
+            (found["account_id"], found["day"]): FoldedDay(
+                position=found["position"],
+                tenant_id=found["tenant_id"],
+                platform=found["platform"],
+                entries=_entries.decode(found["state"]),
+            )
+            for found in await _find(self._days, [_day_id(key) for key in keys])
+        }
+
+    async def save(
+        self,
+        posts: Mapping[str, FoldedPost],
+        days: Mapping[DayKey, FoldedDay],
+        accounts: Mapping[str, FoldedAccount],
+    ) -> None:
+        """In this order: what is learned of an account rests on its posts."""
+        await _replace(self._posts, [_post_document(key, folded) for key, folded in posts.items()])
+        await _replace(self._days, [_day_document(key, folded) for key, folded in days.items()])
+        await _replace(self._accounts, [_account_document(folded) for folded in accounts.values()])
+
+    async def unseen_mentions(self, ids: Collection[str]) -> set[str]:
+        return set(ids) - {found["_id"] for found in await _find(self._mentions, list(ids))}
+
+    async def remember_mentions(self, mentions: Mapping[str, datetime]) -> None:
+        for chunk in _chunks(list(mentions.items())):
+            writes = [UpdateOne({"_id": id_}, {"$set": {"at": at}}, upsert=True) for id_, at in chunk]
+            with pymongo.timeout(CALL_SECONDS):
+                await self._mentions.bulk_write(writes, ordered=False)
+
+    async def contents(self) -> dict[str, dict[str, Document]]:
+        """Everything, by collection and id: for comparing."""
+        collections = {"posts": self._posts, "days": self._days, "accounts": self._accounts}
+        return {
+            name: {found["_id"]: found async for found in collection.find({})}
+            for name, collection in collections.items()
+        }
+
+
+def _day_id(key: DayKey) -> str:
+    return f"{key[0]}|{key[1]}"
+
+
+def _post_document(key: str, folded: FoldedPost) -> Document:
+    state = folded.state
+    return {
+        "_id": key,
+        "position": folded.position,
+        "tenant_id": state.tenant_id,
+        "post_id": state.post_id,
+        "account_id": state.account_id,
+        "platform": state.platform,
+        "state": encode(state),
+    }
+
+
+def _day_document(key: DayKey, folded: FoldedDay) -> Document:
+    return {
+        "_id": _day_id(key),
+        "position": folded.position,
+        "tenant_id": folded.tenant_id,
+        "account_id": key[0],
+        "day": key[1],
+        "platform": folded.platform,
+        **_summary(folded),
+        "state": encode(folded.entries),
+    }
+
+
+def _summary(folded: FoldedDay) -> Document:
+    found = rollups.summary(list(folded.entries.values()))
+    return {**structs.asdict(found), "top": msgspec.to_builtins(found.top)}
+
+
+def _account_document(folded: FoldedAccount) -> Document:
+    state = folded.state
+    return {
+        "_id": state.account_id,
+        "position": folded.position,
+        "tenant_id": state.tenant_id,
+        "platform": state.platform,
+        "state": encode(state),
+    }
+
+
+async def _find(collection: AsyncCollection[Document], ids: Sequence[str]) -> list[Document]:
+    found: list[Document] = []
+    for chunk in _chunks(ids):
+        with pymongo.timeout(CALL_SECONDS):
+            found += [document async for document in collection.find({"_id": {"$in": list(chunk)}})]
+    return found
+
+
+async def _replace(collection: AsyncCollection[Document], documents: Sequence[Document]) -> None:
+    for chunk in _chunks(documents):
+        writes = [
+            ReplaceOne({"_id": document["_id"], "position": {"$lt": document["position"]}}, document, upsert=True)
+            for document in chunk
+        ]
+        try:
+            with pymongo.timeout(CALL_SECONDS):
+                await collection.bulk_write(writes, ordered=False)
+        except BulkWriteError as error:
+            # Whoever finds the same or a higher position collides on _id: it is there already.
+            others = [each for each in error.details["writeErrors"] if each["code"] != _DUPLICATE_KEY]
+            if others or error.details.get("writeConcernErrors"):
+                raise
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
+
+
+def same(live: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> bool:
+    """Whether two documents hold the same figures; positions differ where samples came twice."""
+    return {**live, "position": None} == {**rebuilt, "position": None}
