@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from contracts.accounts import Account, AccountStatus
+from contracts.analytics import DayEntry, Outcome, PostMetrics
+from contracts.collecting import RefreshAnalytics
 from contracts.content import Platform
 from contracts.messages import Command, Event, Message, encode
 from contracts.posts import Post
@@ -29,11 +31,16 @@ from gateway.answers import Answer
 from gateway.app import create_app
 from gateway.auth import TokenVerifier
 from gateway.calls import Gateway
+from gateway.connections import Redirects
 from gateway.dispatch import Dispatcher
+from gateway.feed import FedEvent, Streams
 from gateway.idempotency import Idempotency, Record
+from gateway.insights import AccountFacts, DayPosts
 from gateway.problems import ProblemError
 from gateway.repository import Cursor, PostFilter, StoredPost
 from gateway.settings import Settings
+from platforms import rollups
+from platforms.rollups import DayRollup
 from posts.domain.post import PostAggregate
 
 ISSUER = "https://issuer.example"
@@ -84,10 +91,12 @@ class Log:
         traceparent: str | None = None,
         timeout: float = 5.0,  # noqa: ASYNC109
     ) -> None:
-        assert deadline is not None
+        assert deadline is not None or isinstance(command, RefreshAnalytics)
         if self.mood == "refusing":
             raise NotAppendedError("no broker")
         self.sent.append(command)
+        if isinstance(command, RefreshAnalytics):
+            return
         if self.mood == "lost":
             raise AppendUnknownError("no acknowledgement")
         if self.before_deciding:
@@ -216,6 +225,89 @@ class MemoryRepository:
         ]
 
 
+class MemoryInsights:
+    """`gateway.insights.Insights`."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.metrics: list[PostMetrics] = []
+        self.entries: list[tuple[str, str, Platform, DayEntry]] = []
+        """Tenant, account, platform."""
+        self.facts: list[tuple[str, AccountFacts]] = []
+        self.asked: dict[str, list[datetime | None]] = {}
+
+    async def posts(self, tenant_id: str, post_ids: Collection[str]) -> Mapping[str, Sequence[PostMetrics]]:
+        own = [each for each in self.metrics if each.tenant_id == tenant_id]
+        return {post_id: [each for each in own if each.post_id == post_id] for post_id in post_ids}
+
+    def _by_day(self, tenant_id: str, platform: Platform | None) -> dict[tuple[str, str], DayPosts]:
+        found: dict[tuple[str, str], DayPosts] = {}
+        for tenant, account_id, on, entry in self.entries:
+            if tenant == tenant_id and platform in (None, on):
+                key = account_id, entry.published_at.date().isoformat()
+                before = found[key].entries if key in found else ()
+                found[key] = DayPosts(account_id=account_id, platform=on, entries=(*before, entry))
+        return found
+
+    async def days(self, tenant_id: str, platform: Platform | None, first: str, last: str) -> Sequence[DayRollup]:
+        return [
+            DayRollup(account_id=day.account_id, platform=day.platform, summary=rollups.summary(day.entries))
+            for (_, date), day in self._by_day(tenant_id, platform).items()
+            if first <= date <= last
+        ]
+
+    async def day_posts(self, tenant_id: str, platform: Platform | None, dates: Collection[str]) -> Sequence[DayPosts]:
+        return [day for (_, date), day in self._by_day(tenant_id, platform).items() if date in dates]
+
+    async def accounts(self, tenant_id: str, platform: Platform | None) -> Sequence[AccountFacts]:
+        return [facts for tenant, facts in self.facts if tenant == tenant_id and platform in (None, facts.platform)]
+
+    async def outcomes(self, tenant_id: str, account_ids: Collection[str]) -> Mapping[str, Sequence[Outcome]]:
+        own = await self.accounts(tenant_id, None)
+        return {facts.account_id: tuple(facts.outcomes.values()) for facts in own if facts.account_id in account_ids}
+
+    async def titles(self, tenant_id: str, post_ids: Collection[str]) -> Mapping[str, str | None]:
+        return {
+            post_id: stored.state.title
+            for post_id in post_ids
+            if (stored := self._log.stored.get(post_id)) is not None and stored.state.tenant_id == tenant_id
+        }
+
+    async def asked_at(self, tenant_id: str, post_id: str) -> Sequence[datetime | None]:
+        return self.asked.get(post_id, [])
+
+
+class MemoryFeed:
+    """`gateway.feed.Feed`."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, list[FedEvent]] = {}
+
+    async def after(self, tenant_id: str, number: int, types: Sequence[str], limit: int) -> Sequence[FedEvent]:
+        own = self.events.get(tenant_id, [])
+        return [event for event in own if event.number > number and (not types or event.type in types)][:limit]
+
+    async def head(self, tenant_id: str) -> int:
+        return len(self.events.get(tenant_id, []))
+
+
+class FakePublisher:
+    """The publisher's internal interface: says what it is told to say."""
+
+    def __init__(self, unavailable: str = "connecting_unavailable") -> None:
+        self._unavailable = unavailable
+        self.asked: list[tuple[str, msgspec.Struct]] = []
+        self.answers: dict[str, msgspec.Struct | ProblemError] = {}
+
+    async def call(self, path: str, request: msgspec.Struct, answer: type[Any]) -> Any:
+        self.asked.append((path, request))
+        told = self.answers.get(path) or ProblemError(self._unavailable, "down")
+        if isinstance(told, ProblemError):
+            raise told
+        assert isinstance(told, answer)
+        return told
+
+
 class MemoryRecords:
     """`gateway.idempotency.Records`."""
 
@@ -296,6 +388,7 @@ class World:
     def __init__(self, **settings: Any) -> None:
         self.log = Log()
         self.repository = MemoryRepository(self.log)
+        self.insights = MemoryInsights(self.log)
         self.records = MemoryRecords()
         self.clock = Clock()
         self.issuer = Issuer()
@@ -307,6 +400,9 @@ class World:
             jwt_keys_file=Path("-"),
             **{"verdict_timeout": 0.02, "reads_per_second": 10_000, "writes_per_second": 10_000, **settings},
         )
+        self.publisher = FakePublisher()
+        self.webhooks = FakePublisher("webhooks_unavailable")
+        self.feed = MemoryFeed()
         self.verifier = TokenVerifier(self.issuer, issuer=ISSUER, audience=AUDIENCE)
         self.gateway = Gateway(
             dispatcher=Dispatcher(
@@ -319,6 +415,13 @@ class World:
             repository=self.repository,
             idempotency=Idempotency(self.records),
             history=self.log,
+            publisher=self.publisher,
+            redirects=Redirects(self.settings.connect_redirect_uris, self.settings.public_url),
+            insights=self.insights,
+            refresh_every=timedelta(minutes=1),
+            webhooks=self.webhooks,
+            feed=self.feed,
+            streams=Streams(most=4, most_of_tenant=2, seconds=0.1, poll=0.01),
             now=self.clock,
         )
         self.app = create_app(self.gateway, verifier=self.verifier, settings=self.settings)

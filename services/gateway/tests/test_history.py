@@ -22,7 +22,12 @@ from contracts.posts import (
     PublicationStarted,
     Published,
     Rejected,
+    RemovalOutcome,
+    RemovalRecorded,
+    RemovalStarted,
+    Removed,
     TargetOutcomeRecorded,
+    TargetResolved,
     Unknown,
 )
 from contracts.verdicts import CommandRefused, Refusal
@@ -60,6 +65,10 @@ def created(
 
 def ended(outcome: object) -> TargetOutcomeRecorded:
     return TargetOutcomeRecorded(at=AT, target_id=ON_X.target_id, attempt=1, outcome=outcome)  # type: ignore[arg-type]
+
+
+def removal(outcome: RemovalOutcome) -> RemovalRecorded:
+    return RemovalRecorded(at=AT, target_id=ON_X.target_id, attempt=1, outcome=outcome)
 
 
 EVENTS: list[tuple[Message, str]] = [
@@ -109,6 +118,20 @@ EVENTS: list[tuple[Message, str]] = [
     (
         DuplicateDetected(at=AT, target_id="twitter:acc_1", attempt=2, first=PART, second=PART),
         "A second live post was found on twitter (acc_1): 1 besides 1.",
+    ),
+    (
+        TargetResolved(at=AT, actor="u", target_id="twitter:acc_1", resolution="confirm", live=PART),
+        "Somebody looked at twitter (acc_1): it is live.",
+    ),
+    (RemovalStarted(at=AT, actor="u", target_ids=("twitter:acc_1",)), "To be taken off twitter (acc_1)."),
+    (removal(Removed()), "Taken off twitter (acc_1)."),
+    (
+        removal(Rejected(failure=WHY)),
+        "Still live on twitter (acc_1), which could not be changed: The platform is busy.",
+    ),
+    (
+        removal(Deferred(until=AT, reason=WHY)),
+        "To be taken off twitter (acc_1) at 2026-11-24 12:00:00 UTC: The platform is busy.",
     ),
     (
         CommandRefused(command_type="post.cancel.v1", refusal=Refusal(code="x", message="Too late.")),

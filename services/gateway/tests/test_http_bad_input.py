@@ -46,8 +46,8 @@ def changed(**changes: Any) -> dict[str, Any]:
         (
             "/publish",
             changed(content={"text": "Hi", "media": [{"type": "image", "media_id": "media_1"}]}),
-            "/content/media/0",
-            "media.url",
+            "/content/media/0/media_id",
+            "media.unknown",
         ),
         (
             "/publish",

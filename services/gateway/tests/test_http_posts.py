@@ -70,7 +70,12 @@ async def test_a_post_is_created_read_changed_and_deleted(api: Any) -> None:
         assert post[field] == DRAFT[field]
     assert post["content"] == {**DRAFT["content"], "link": None}
     assert (post["created_by"], post["created_at"]) == ("user_001", "2026-11-24T12:00:00Z")
-    assert post["analytics"] == {"total_impressions": None, "total_engagements": None, "engagement_rate": None}
+    assert post["analytics"] == {
+        "total_impressions": None,
+        "total_engagements": None,
+        "engagement_rate": None,
+        "as_of": None,
+    }
 
     got = await api.get(f"/posts/{post['id']}")
     assert got.json() == post

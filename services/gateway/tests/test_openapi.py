@@ -8,8 +8,10 @@ import jsonschema
 import msgspec
 import pytest
 
+from contracts.content import Content, Platform
 from gateway import examples, openapi
 from gateway.problems import KINDS, MEDIA_TYPE
+from platforms.checking import OPTIONS, check
 
 FILE = Path(__file__).parents[3] / "docs" / "openapi.json"
 
@@ -49,6 +51,45 @@ def test_request_examples_are_read_by_the_gateway() -> None:
         for body in bodies.values():
             raw = msgspec.json.encode(body)
             assert any(_reads(raw, shape) for shape in by_id[name].body), name
+
+
+ODD_OPTIONS: list[tuple[Platform, dict[str, Any]]] = [
+    *((platform, {"nobody_knows_this": 1}) for platform in OPTIONS),
+    *((platform, {name: None}) for platform, known in OPTIONS.items() for name in known),
+    ("twitter", {"poll_options": ["one"]}),
+    ("twitter", {"poll_options": ["a", "x" * 26]}),
+    ("twitter", {"poll_duration_minutes": 4}),
+    ("twitter", {"quote_post_id": "https://x.com/a/status/1"}),
+    ("linkedin", {"visibility": "private"}),
+    ("linkedin", {"poll_options": ["a", "b", "c", "d", "e"]}),
+]
+GOOD_OPTIONS: list[tuple[Platform, dict[str, Any]]] = [
+    *((platform, {}) for platform in OPTIONS),
+    ("twitter", {"poll_options": ["Tea", "Coffee"], "poll_duration_minutes": 5, "reply_settings": "following"}),
+    ("linkedin", {"visibility": "PUBLIC", "is_reshare_disabled": True, "title": "Report"}),
+]
+
+
+@pytest.mark.parametrize(("platform", "options"), ODD_OPTIONS + GOOD_OPTIONS)
+def test_options_are_described_as_they_are_judged(platform: Platform, options: dict[str, Any]) -> None:
+    found = check([Content(text="a")], kind="post", platform=platform, options=options, account=None)
+    judged = not [each for each in found if each.rule.endswith((".options.unknown", ".options.value"))]
+    assert judged == ((platform, options) in GOOD_OPTIONS)
+    bodies: dict[str, dict[str, Any]] = {
+        "PublishTarget": {"platform": platform, "options": options},
+        "ThreadBody": {"platform": platform, "posts": [{}, {}], "options": options},
+        "CreateBody": {"options": {platform: options}},
+        "EditBody": {"options": {platform: options}},
+    }
+    for name, body in bodies.items():
+        schema = resolved({"$ref": f"#/components/schemas/{name}"})
+        assert jsonschema.Draft202012Validator(schema).is_valid(body) == judged, name
+
+
+def test_options_of_one_platform_are_not_those_of_another() -> None:
+    schema = resolved({"$ref": "#/components/schemas/PublishTarget"})
+    body = {"platform": "linkedin", "options": {"reply_settings": "following"}}
+    assert not jsonschema.Draft202012Validator(schema).is_valid(body)
 
 
 def _reads(raw: bytes, shape: type[msgspec.Struct]) -> bool:

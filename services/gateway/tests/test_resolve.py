@@ -27,7 +27,7 @@ def account(account_id: str, platform: Any = "twitter", **more: Any) -> Account:
 
 
 def wish(account_id: str | None = None, platform: Any = "twitter") -> Wish:
-    return Wish(platform=platform, account_id=account_id, options={}, content=None, places=PLACES)
+    return Wish(platform=platform, account_id=account_id, options={}, content=None, title=None, places=PLACES)
 
 
 def code_of(wished: Wish, accounts: list[Account]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 from litestar import Response
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.problems import MEDIA_TYPE, ProblemError
 
@@ -16,6 +16,15 @@ class Answer(Struct, frozen=True, kw_only=True):
     body: bytes = b""
     media_type: str = JSON
     headers: dict[str, str] = {}
+    kept_body: bytes | None = None
+    """What repeats of the request get, when not all of the body may be kept."""
+
+    def keeping(self, view: Struct) -> "Answer":
+        """The same, but only this of it is kept."""
+        return structs.replace(self, kept_body=msgspec.json.encode(view))
+
+    def kept(self) -> "Answer":
+        return self if self.kept_body is None else structs.replace(self, body=self.kept_body, kept_body=None)
 
     def response(self) -> Response[bytes]:
         return Response(self.body, status_code=self.status, headers=self.headers, media_type=self.media_type)

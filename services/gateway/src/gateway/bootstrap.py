@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import structlog
@@ -23,11 +23,18 @@ from eventlog.sending import CommandSender
 from gateway.app import create_app
 from gateway.auth import KeysFile, KeysUnavailableError, KeysUrl, TokenVerifier
 from gateway.calls import Gateway
+from gateway.connections import HttpPublisher, NoPublisher, Publisher, Redirects, read_secret
 from gateway.dispatch import Dispatcher
+from gateway.feed import MongoFeed, Streams
 from gateway.idempotency import Idempotency, MongoRecords
+from gateway.insights import MongoInsights
 from gateway.protocol import BoundedHttp
 from gateway.repository import MongoRepository
 from gateway.settings import Settings
+from gateway.uploads import MongoMedia, Uploads
+from gateway.webhooks import HttpWebhooks, NoWebhooks, Webhooks
+from objects.signing import Signer
+from objects.store import Objects
 
 log = structlog.get_logger()
 
@@ -69,11 +76,12 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     logs.configure("gateway", settings.log_level)
     client = store.connect(settings.mongodb_uri)
     database = store.database(client, settings.mongodb_database)
-    repository, records = MongoRepository(database), MongoRecords(database)
+    repository, records, media = MongoRepository(database), MongoRecords(database), MongoMedia(database)
 
     async def prepare() -> None:
         await repository.ensure_indexes()
         await records.ensure_indexes()
+        await media.ensure_indexes()
 
     probe = StoreProbe(database, prepare)
     health = Health()
@@ -83,14 +91,31 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             stop,
             health.serve(settings.health_host, settings.health_port, stop),
             probe.run(stop),
-            _serve_http(settings, repository, records, health, stop),
+            _serve_http(
+                settings,
+                repository,
+                records,
+                insights=MongoInsights(database),
+                media=media,
+                feed=MongoFeed(database),
+                health=health,
+                stop=stop,
+            ),
         )
     finally:
         await client.close()
 
 
 async def _serve_http(
-    settings: Settings, repository: MongoRepository, records: MongoRecords, health: Health, stop: asyncio.Event
+    settings: Settings,
+    repository: MongoRepository,
+    records: MongoRecords,
+    *,
+    insights: MongoInsights,
+    media: MongoMedia,
+    feed: MongoFeed,
+    health: Health,
+    stop: asyncio.Event,
 ) -> None:
     verifier = TokenVerifier(
         KeysFile(settings.jwt_keys_file) if settings.jwt_keys_file else KeysUrl(str(settings.jwt_jwks_url)),
@@ -105,6 +130,10 @@ async def _serve_http(
     sender = await _unless(stop, CommandSender.connect(settings.kafka_bootstrap, source=instance))
     if sender is None:
         return
+    publisher, webhooks = _publisher(settings), _webhooks(settings)
+    streams = Streams(
+        most=settings.most_streams, most_of_tenant=max(1, settings.most_streams // 20), seconds=settings.stream_seconds
+    )
     replies = history = None
     try:
         replies = await _unless(stop, Replies.connect(settings.kafka_bootstrap, instance=instance))
@@ -125,19 +154,68 @@ async def _serve_http(
             repository=repository,
             idempotency=Idempotency(records),
             history=history,
+            publisher=publisher,
+            redirects=Redirects(settings.connect_redirect_uris, settings.public_url),
+            insights=insights,
+            refresh_every=timedelta(seconds=settings.analytics_refresh_every),
+            uploads=_uploads(settings, media),
+            webhooks=webhooks,
+            feed=feed,
+            streams=streams,
             now=_now,
         )
         app = create_app(gateway, verifier=verifier, settings=settings)
         keys = asyncio.create_task(_keep_keys(verifier, stop))
+        ending = asyncio.create_task(_end(streams, stop))
         try:
             await listen(app, settings, stop)
             stop.set()
         finally:
             await keys
+            await ending
     finally:
+        if isinstance(publisher, HttpPublisher):
+            await publisher.close()
+        if isinstance(webhooks, HttpWebhooks):
+            await webhooks.close()
         for part in (history, replies, sender):
             if part is not None:
                 await part.close()
+
+
+def _uploads(settings: Settings, media: MongoMedia) -> Uploads | None:
+    if settings.objects_url is None or settings.media_signing_keys_file is None:
+        return None
+    here = settings.public_url or f"http://{settings.gateway_host}:{settings.gateway_port}"
+    return Uploads(
+        objects=Objects.at(settings.objects_url),
+        signer=Signer.from_file(settings.media_signing_keys_file, base_url=here),
+        repository=media,
+        max_image_bytes=settings.media_max_image_bytes,
+        max_video_bytes=settings.media_max_video_bytes,
+        url_lifetime=timedelta(seconds=settings.media_url_lifetime),
+        image_patience=settings.media_image_patience,
+        video_patience=settings.media_video_patience,
+        body_timeout=settings.body_timeout,
+    )
+
+
+def _publisher(settings: Settings) -> Publisher:
+    if settings.publisher_internal_url is None or settings.publisher_internal_secret_file is None:
+        return NoPublisher()
+    return HttpPublisher(settings.publisher_internal_url, read_secret(settings.publisher_internal_secret_file))
+
+
+def _webhooks(settings: Settings) -> Webhooks:
+    if settings.webhooks_internal_url is None or settings.webhooks_internal_secret_file is None:
+        return NoWebhooks()
+    return HttpWebhooks(settings.webhooks_internal_url, read_secret(settings.webhooks_internal_secret_file))
+
+
+async def _end(streams: Streams, stop: asyncio.Event) -> None:
+    """Requests in progress are waited for, and streams would be so for long."""
+    await stop.wait()
+    streams.ending.set()
 
 
 class _Server(QuietServer):

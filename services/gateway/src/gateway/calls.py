@@ -1,28 +1,38 @@
 """From a request to a handler and back: what every route shares, and how a command gets its answer."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 import msgspec
 import structlog
 from litestar import Response
+from msgspec.structs import replace
 
+from contracts.accounts import Account
+from contracts.content import Content, TargetSpec
 from contracts.ids import derived_id, new_id
+from contracts.media import MediaAsset
 from contracts.messages import Message
 from contracts.posts import Post, PostCommand
 from contracts.topics import POSTS_COMMANDS
 from contracts.wire import Envelope
-from gateway import answers, context, requests
+from gateway import answers, context, insight_views, requests
 from gateway.answers import Answer
+from gateway.connections import Publisher, Redirects
 from gateway.context import Principal, Req, RequestContext
 from gateway.dispatch import Dispatcher
+from gateway.feed import Feed, NoFeed, Streams
 from gateway.idempotency import Idempotency, Turn, read_key
+from gateway.insights import Insights
 from gateway.policy import BASE
 from gateway.problems import FieldError, ProblemError, invalid_parameter, refused
 from gateway.repository import Repository, StoredPost
+from gateway.resolve import Wish
+from gateway.uploads import Uploads
 from gateway.views import PendingView
+from gateway.webhooks import NoWebhooks, Webhooks
 
 log = structlog.get_logger()
 
@@ -46,6 +56,16 @@ class Gateway:
     repository: Repository
     idempotency: Idempotency
     history: History
+    publisher: Publisher
+    redirects: Redirects
+    insights: Insights
+    refresh_every: timedelta
+    """How often fresh numbers of one post may be asked for."""
+    uploads: Uploads | None = None
+    """None where there is no object store."""
+    webhooks: Webhooks = field(default_factory=NoWebhooks)
+    feed: Feed = field(default_factory=NoFeed)
+    streams: Streams = field(default_factory=lambda: Streams(most=500, most_of_tenant=20, seconds=600.0))
     now: Callable[[], datetime]
 
 
@@ -76,9 +96,35 @@ class Call:
     def repository(self) -> Repository:
         return self.gateway.repository
 
+    async def uploads(self, parts: Sequence[Content], wishes: Sequence[Wish]) -> Mapping[str, MediaAsset]:
+        """The tenant's uploads that these name. Raises ProblemError."""
+        instead = [wish.content for wish in wishes if wish.content is not None]
+        named = {media.media_id for each in (*parts, *instead) for media in each.media if media.media_id is not None}
+        if not named or self.gateway.uploads is None:
+            return {}
+        return await self.gateway.uploads.repository.assets(self.tenant_id, named)
+
     def path(self, name: str) -> str:
         value: str = self._request.path_params[name]
         return value
+
+    async def reach(self, accounts: Sequence[Account]) -> Mapping[str, int | None]:
+        """How many people posts of these accounts are likely to reach, by account: see `PublicationTarget`."""
+        found = await self.gateway.insights.outcomes(self.tenant_id, [account.account_id for account in accounts])
+        typical = {account_id: insight_views.typical_reach(outcomes) for account_id, outcomes in found.items()}
+        return {
+            account.account_id: account.followers if (reach := typical.get(account.account_id)) is None else reach
+            for account in accounts
+        }
+
+    async def with_reach(self, targets: tuple[TargetSpec, ...]) -> tuple[TargetSpec, ...]:
+        """The same targets; reach is estimated from the account's own posts, where there are enough of them."""
+        found = await self.gateway.insights.outcomes(self.tenant_id, [target.account_id for target in targets])
+        typical = {account_id: insight_views.typical_reach(outcomes) for account_id, outcomes in found.items()}
+        return tuple(
+            replace(target, estimated_reach=reach) if (reach := typical.get(target.account_id)) is not None else target
+            for target in targets
+        )
 
     def query(self, shape: type[B]) -> B:
         """The query string as a struct. Raises ProblemError for what is unknown, repeated or malformed."""
@@ -105,8 +151,9 @@ class Write(Call):
         self._is_repeat = turn is not None and not turn.is_first
         self.has_sent = False
         if turn is None or key is None:
-            self.command_id = new_id("cmd")
-            self.new_post_id = new_id("post")
+            at_ms = round(self.now.timestamp() * 1_000)
+            self.command_id = new_id("cmd", at_ms=at_ms)
+            self.new_post_id = new_id("post", at_ms=at_ms)
         else:
             whose = (self.principal.tenant_id, self.principal.subject, key)
             at_ms = round(turn.first_at.timestamp() * 1_000)
@@ -221,6 +268,13 @@ async def read(request: Req, handle: Callable[[Call], Awaitable[Answer]]) -> Res
     return (await handle(Call(gateway, request))).response()
 
 
+async def once(request: Req, handle: Callable[[Write], Awaitable[Answer]]) -> Response[bytes]:
+    """A write that begins something new with each request, and to which an Idempotency-Key means nothing."""
+    gateway: Gateway = request.app.state.gateway
+    _require_json(request)
+    return (await handle(Write(gateway, request, None, None))).response()
+
+
 async def write(request: Req, handle: Callable[[Write], Awaitable[Answer]]) -> Response[bytes]:
     """Answers with what `handle` returns or raises, once for each Idempotency-Key."""
     gateway: Gateway = request.app.state.gateway
@@ -234,7 +288,7 @@ async def write(request: Req, handle: Callable[[Write], Awaitable[Answer]]) -> R
             subject=principal.subject,
             key=key,
             method=request.method,
-            path=request.scope["path"],
+            path=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             body=context.of(request).body,
             now=gateway.now(),
         )
@@ -255,7 +309,7 @@ async def write(request: Req, handle: Callable[[Write], Awaitable[Answer]]) -> R
             answer = answers.problem(problem, request_id=call.context.request_id, trace_id=call.context.trace_id)
             is_final = problem.status < 500
         if turn is not None and is_final and (call.has_sent or answer.status < 400):
-            await _try(gateway.idempotency.finish(turn, answer))
+            await _try(gateway.idempotency.finish(turn, answer.kept()))
             turn = None
         return answer.response()
     finally:

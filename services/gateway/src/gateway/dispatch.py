@@ -1,7 +1,8 @@
 """Commands into the log, and the wait for their verdicts."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -67,6 +68,38 @@ class Dispatcher:
         self._max_in_flight = max_in_flight
         self._now = now
         self._in_flight = 0
+
+    @property
+    def reply_partition(self) -> int:
+        """Where verdicts for this gateway arrive."""
+        return self._replies.partition
+
+    @contextmanager
+    def expecting(self, command_id: str) -> Iterator[asyncio.Future[Verdict]]:
+        """The verdict on a command that somebody else will send, if they send it to this gateway's partition."""
+        try:
+            yield self._replies.expect(command_id)
+        finally:
+            self._replies.forget(command_id)
+
+    async def tell(
+        self, topic: str, key: str, command: Command, *, command_id: str, tenant_id: str, traceparent: str
+    ) -> None:
+        """Sends a command that has no verdict. Raises ProblemError `log_unavailable` or `append_unknown`."""
+        try:
+            await self._sender.send(
+                topic,
+                key,
+                command,
+                command_id=command_id,
+                tenant_id=tenant_id,
+                traceparent=traceparent,
+                timeout=APPEND_TIMEOUT,
+            )
+        except NotAppendedError as error:
+            raise ProblemError("log_unavailable", "The command was not accepted.") from error
+        except AppendUnknownError as error:
+            raise ProblemError("append_unknown", "It is not known whether the command was accepted.") from error
 
     async def ask(
         self,

@@ -1,15 +1,22 @@
 """One good example of each request and answer, for the description of the API; answers are made as real ones are."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from contracts.accounts import Account
+from contracts.analytics import PostMetrics, Reading
+from contracts.connections import AccountConnection, AccountDisconnection, AccountHealth, ConnectionCompleted
 from contracts.content import Content, Link, LivePart, Media, Schedule
 from contracts.ids import sibling
 from contracts.posts import Post, Target
-from gateway import views
+from gateway import insight_views, views
 from gateway.problems import FieldError
+from platforms.rollups import DayRollup, Summary, TopPost
 
 POST_ID = "post_01KFSZ1V5R3W8Q6M2N7T4X9B0C"
 
@@ -17,7 +24,11 @@ IDS: Mapping[str, str] = {
     "post_id": POST_ID,
     "publish_id": sibling("pub", POST_ID),
     "thread_id": sibling("thread", POST_ID),
+    "target_id": "twitter:acc_01J8ZQ4T7M0B3W5R9C2D6F8GHK",
     "command_id": sibling("cmd", POST_ID),
+    "account_id": "acc_twitter_001",
+    "webhook_id": "ep_01KFT0A6C2E4G8J1M3P5R7T9VX",
+    "delivery_id": "msg_01KFT0A6C2E4G8J1M3P5R7T9VX",
     "request_id": sibling("req", POST_ID),
 }
 
@@ -54,6 +65,9 @@ _DRAFT: dict[str, Any] = {
     "tags": ["product_launch", "q1_2026"],
 }
 
+_STATE = "Yv3sQ0cW5t8kZ1mN4rB7xJ2pL6hD9fGaEuTiOoSbKwM"
+_SELECTION = "hQ8rT2vX5zB1nM4kJ7gF0dS3aP6wE9yUcLoIxRtVbNq"
+
 REQUESTS: Mapping[str, Mapping[str, Any]] = {
     "publish": {
         "later": _PUBLISH,
@@ -85,6 +99,17 @@ REQUESTS: Mapping[str, Mapping[str, Any]] = {
     "publishPost": {"now": {"publish_now": True}},
     "schedulePost": {"local time": {"scheduled_at": "2027-01-25T14:00:00", "timezone": "America/Los_Angeles"}},
     "cancelPost": {"nothing": {}},
+    "resolveTarget": {
+        "confirm": {"resolution": "confirm", "url": "https://x.com/mycompany/status/1846987139428634858"},
+        "republish": {"resolution": "republish"},
+        "drop": {"resolution": "drop"},
+    },
+    "connectAccount": {
+        "own page": {"platform": "instagram", "redirect_uri": "https://app.example.com/oauth/callback"},
+        "page of this API": {"platform": "linkedin", "login": "pages", "return_to": "https://app.example.com/accounts"},
+    },
+    "completeConnection": {"came back": {"state": _STATE, "code": "bXlDb2RlRnJvbVRoZVBsYXRmb3Jt"}},
+    "selectConnection": {"a page": {"selection_token": _SELECTION, "choice": "urn:li:organization:2414183"}},
     "createThread": {
         "thread": {
             "platform": "twitter",
@@ -224,6 +249,71 @@ _ACCOUNTS = (
     ),
 )
 
+_HEALTH = AccountHealth(token_expires_at=_DUE, renews_itself=True, last_refreshed_at=_AT)
+
+
+def _read(target: Target, after: timedelta, **counters: int) -> PostMetrics:
+    return PostMetrics(
+        tenant_id="tenant_001",
+        account_id=target.account_id,
+        platform=target.platform,
+        post_id=POST_ID,
+        target_id=target.target_id,
+        published_at=_DUE,
+        content_type="link",
+        readings=(Reading(at=_DUE + after, sample_id="smp_1", counters=counters),),
+    )
+
+
+_MEASURED = (
+    _read(
+        _ON_X,
+        timedelta(hours=1, minutes=30),
+        impression_count=15_000,
+        retweet_count=35,
+        like_count=180,
+        reply_count=22,
+        quote_count=13,
+        bookmark_count=30,
+        url_link_clicks=125,
+    ),
+    _read(
+        _ON_LINKEDIN,
+        timedelta(hours=1, minutes=30),
+        impressionCount=10_000,
+        uniqueImpressionsCount=8_200,
+        likeCount=120,
+        commentCount=25,
+        shareCount=25,
+        clickCount=40,
+    ),
+)
+_DISTRIBUTION = insight_views.distribution(
+    insight_views.Span(start=date(2027, 1, 1), end=date(2027, 1, 24), zone=ZoneInfo("UTC")),
+    [
+        DayRollup(
+            account_id="acc_twitter_001",
+            platform="twitter",
+            summary=Summary(
+                targets=20,
+                measured=20,
+                posts=20,
+                platform_posts=20,
+                impressions=450_000,
+                engagements=8_100,
+                rated_engagements=8_100,
+                oldest_reading=_AT,
+                newest_reading=_DUE,
+                top=(TopPost(POST_ID, 45_000, 1_200),),
+            ),
+        )
+    ],
+    (),
+    platform=None,
+    top_by="engagements",
+    now=_DUE,
+)
+
 ERRORS: Mapping[str, tuple[FieldError, ...]] = {
     "invalid_content": (
         FieldError(
@@ -242,7 +332,7 @@ ERRORS: Mapping[str, tuple[FieldError, ...]] = {
     ),
 }
 
-ANSWERS: Mapping[str, views.View] = {
+ANSWERS: Mapping[str, Struct] = {
     "publish": views.publication(SCHEDULED),
     "getPublication": views.publication(PUBLISHED),
     "createPost": views.post_view(SCHEDULED),
@@ -252,9 +342,44 @@ ANSWERS: Mapping[str, views.View] = {
     "publishPost": views.post_view(PUBLISHED),
     "schedulePost": views.post_view(SCHEDULED),
     "cancelPost": views.post_view(SCHEDULED),
+    "resolveTarget": views.post_view(PUBLISHED),
     "createThread": views.thread(THREAD),
     "getThread": views.thread(THREAD),
     "getQueue": views.QueueView(queue=(views.queue_entry(SCHEDULED),), total_scheduled=1, cursor=None),
+    "connectAccount": views.ConnectionBegunView(
+        authorization_url=f"https://www.instagram.com/oauth/authorize?response_type=code&client_id=1&state={_STATE}",
+        state=_STATE,
+        expires_in=300,
+    ),
+    "completeConnection": views.ConnectionView(
+        status="selection_required",
+        account=None,
+        selection_token=_SELECTION,
+        expires_in=600,
+        choices=(
+            views.ChoiceView(
+                id="urn:li:organization:2414183",
+                username="my-company",
+                display_name="My Company",
+                account_type="company_page",
+                profile_image=None,
+                followers=8_500,
+            ),
+        ),
+        missing_permissions=(),
+    ),
+    "selectConnection": views.connection(
+        ConnectionCompleted(connection=AccountConnection(account=_ACCOUNTS[1], missing_permissions=()))
+    ),
+    "getAccount": views.account_detail(_ACCOUNTS[0], _HEALTH),
+    "refreshAccount": views.account_detail(_ACCOUNTS[0], _HEALTH),
+    "disconnectAccount": views.disconnection(
+        AccountDisconnection(
+            account=replace(_ACCOUNTS[1], status="disconnected", disconnected_at=_DUE, disconnect_reason="By a user."),
+            revoked=False,
+            notice="LinkedIn lists permitted apps under Settings, Data privacy, Permitted services.",
+        )
+    ),
     "listAccounts": views.AccountList(accounts=tuple(views.account(account) for account in _ACCOUNTS)),
     "validatePost": views.ValidationView(
         valid=True,
@@ -269,6 +394,14 @@ ANSWERS: Mapping[str, views.View] = {
                 texts=(_TEXT,),
             ),
         ),
+    ),
+    "getPostAnalytics": insight_views.post_analytics(PUBLISHED, _MEASURED, granularity="hour", zone=ZoneInfo("UTC")),
+    "refreshPostAnalytics": insight_views.RefreshView(post_id=POST_ID, status="requested"),
+    "getDistributionMetrics": replace(
+        _DISTRIBUTION, top_posts=insight_views.titled(_DISTRIBUTION.top_posts, {POST_ID: PUBLISHED.title})
+    ),
+    "getOptimalTimes": insight_views.optimal_times(
+        "twitter", (), ZoneInfo("Europe/Paris"), content_type=None, now=_DUE
     ),
     "getHistory": views.HistoryView(
         history=(

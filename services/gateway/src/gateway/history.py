@@ -1,5 +1,6 @@
 """Events as people read them: why is this post as it is? Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,13 @@ from contracts.posts import (
     PublicationStarted,
     Published,
     Rejected,
+    RemovalOutcome,
+    RemovalRecorded,
+    RemovalStarted,
+    Removed,
+    Resolution,
     TargetOutcomeRecorded,
+    TargetResolved,
     Unknown,
 )
 from contracts.verdicts import CommandRefused
@@ -36,6 +43,8 @@ _ASKED = {
     "post.publish.v1": "publish it",
     "post.cancel.v1": "cancel it",
     "post.delete.v1": "delete it",
+    "post.remove.v1": "take it off its platforms",
+    "post.resolve_target.v1": "say what became of a held target",
 }
 
 
@@ -63,7 +72,7 @@ def _at(envelope: Envelope, event: Message) -> datetime:
     return at
 
 
-def summary(event: Message) -> str:
+def summary(event: Message) -> str:  # noqa: PLR0912  # a branch for each fact
     """What happened, in a sentence."""
     match event:
         case PostCreated():
@@ -82,13 +91,20 @@ def summary(event: Message) -> str:
             return "Cancelled: what had not been sent will not be."
         case PostDeleted():
             return "Deleted here. What is live on the platforms stays there."
-        case TargetOutcomeRecorded(target_id=target_id, outcome=outcome):
-            return _outcome(target_id, outcome)
+        case TargetOutcomeRecorded(target_id=target_id, outcome=outcome, variants=variants):
+            used = f" {_used(variants)}" if variants and isinstance(outcome, Published) else ""
+            return f"{_outcome(target_id, outcome)}{used}"
         case DuplicateDetected(target_id=target_id, first=first, second=second):
             return (
                 f"A second live post was found on {_of([target_id])}: "
                 f"{second.platform_post_id} besides {first.platform_post_id}."
             )
+        case TargetResolved(target_id=target_id, resolution=resolution):
+            return f"Somebody looked at {_of([target_id])}: {_RESOLVED[resolution]}"
+        case RemovalStarted(target_ids=target_ids):
+            return f"To be taken off {_of(target_ids)}."
+        case RemovalRecorded(target_id=target_id, outcome=outcome):
+            return _removal(target_id, outcome)
         case CommandRefused(command_type=command_type, refusal=refusal):
             return f"Somebody asked to {_ASKED.get(command_type, command_type)}; refused: {refusal.message}"
         case _:
@@ -101,6 +117,11 @@ def _created(event: PostCreated) -> str:
     if event.schedule is not None:
         return f"Created the {event.kind}, to be published on {_names(event.targets)} at {_instant(event.schedule.at)}."
     return f"Created the {event.kind} as a draft."
+
+
+def _used(variants: Mapping[str, str]) -> str:
+    each = ", ".join(f"{variant_id} of {media_id}" for media_id, variant_id in variants.items())
+    return f"Published as a variant: {each}."
 
 
 def _outcome(target_id: str, outcome: Outcome) -> str:
@@ -124,6 +145,24 @@ def _outcome(target_id: str, outcome: Outcome) -> str:
             )
         case Held(reason=reason):
             return f"Held on {where}, for somebody to look at: {reason.message}"
+
+
+_RESOLVED: Mapping[Resolution, str] = {
+    "confirm": "it is live.",
+    "republish": "it is not live, and is sent again.",
+    "drop": "it is not live, and shall not be.",
+}
+
+
+def _removal(target_id: str, outcome: RemovalOutcome) -> str:
+    where = _of([target_id])
+    match outcome:
+        case Removed():
+            return f"Taken off {where}."
+        case Rejected(failure=failure):
+            return f"Still live on {where}, which could not be changed: {failure.message}"
+        case Deferred(reason=reason, until=until):
+            return f"To be taken off {where} at {_instant(until)}: {reason.message}"
 
 
 def _names(targets: tuple[TargetSpec, ...]) -> str:

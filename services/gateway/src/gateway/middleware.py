@@ -19,8 +19,10 @@ from contracts.ids import new_id
 from gateway import answers, context
 from gateway.answers import Answer
 from gateway.auth import InvalidTokenError, KeysUnavailableError, TokenVerifier
+from gateway.connections import CALLBACK
 from gateway.context import Principal, RequestContext
-from gateway.policy import Roles, Route, RouteTable
+from gateway.pages import CONTENT_SECURITY_POLICY
+from gateway.policy import MEDIA_FILE, STREAMED, Roles, Route, RouteTable
 from gateway.problems import ProblemError
 from gateway.ratelimit import Limit, RateLimiter
 from gateway.settings import Settings
@@ -38,6 +40,11 @@ _SECONDS = Histogram(
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BURST_SECONDS = 4
 _CLIENT_LEFT = 499
+_EXPOSED = (
+    b"ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Idempotency-Replayed, "
+    b"Media-Id, Tus-Resumable, Upload-Length, Upload-Offset"
+)
+_READING = ("GET", "HEAD")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -62,6 +69,16 @@ _DOCS: RawHeaders = [
             b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         ),
     ),
+]
+_FILE: RawHeaders = [
+    *_SECURITY,
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+]
+_PAGE: RawHeaders = [
+    *_SECURITY,
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
 ]
 
 
@@ -133,7 +150,7 @@ class Front:
 
     def admit(self, principal: Principal, method: str) -> RawHeaders:
         """The headers that say what is left. Raises ProblemError when nothing is."""
-        limit = self._reads if method == "GET" else self._writes
+        limit = self._reads if method in _READING else self._writes
         taken = self._limiter.take(principal.tenant_id, principal.subject, limit)
         headers = {"RateLimit": taken.header(limit), "RateLimit-Policy": limit.policy}
         if not taken.allowed:
@@ -186,7 +203,7 @@ class Front:
                 (b"access-control-allow-origin", origin),
                 (
                     b"access-control-expose-headers",
-                    b"ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, Idempotency-Replayed",
+                    _EXPOSED,
                 ),
             ]
         return headers
@@ -201,7 +218,8 @@ class Front:
             headers={
                 "Access-Control-Allow-Methods": ", ".join(sorted(route.methods)),
                 "Access-Control-Allow-Headers": (
-                    "Authorization, Content-Type, Idempotency-Key, If-Match, Traceparent, X-Request-Id"
+                    "Authorization, Content-Type, Idempotency-Key, If-Match, Traceparent, Tus-Resumable, "
+                    "Upload-Length, Upload-Metadata, Upload-Offset, X-Request-Id"
                 ),
                 "Access-Control-Max-Age": "600",
             },
@@ -262,11 +280,25 @@ class _Exchange:
         if not roles:
             if self._route.startswith("/docs"):
                 self._headers = [*_DOCS, *self._headers[len(_API) :]]
+            elif self._route == MEDIA_FILE:
+                self._headers = [*_FILE, *self._headers[len(_API) :]]
+                front.admit(_nobody(scope), "GET")
+            elif self._route.startswith(CALLBACK):
+                # Public, and it costs calls to others: limited for each address that it comes from, as a write.
+                self._headers = [*_PAGE, *self._headers[len(_API) :]]
+                front.admit(_nobody(scope), "POST")
+                if method != "GET":
+                    self._context.body = await front.body(scope, self._receive)
+                await front._app(scope, _no_more_body, self._send_on)
+                return
             await front._app(scope, self._receive, self._send_on)
             return
         principal = self._context.principal = await front.principal(scope, roles)
         self._headers += front.admit(principal, method)
-        if method != "GET":
+        if (method, self._route) in STREAMED:
+            await front._app(scope, self._receive, self._send_on)
+            return
+        if method not in _READING:
             self._context.body = await front.body(scope, self._receive)
         await front._app(scope, _no_more_body, self._send_on)
 
@@ -302,6 +334,12 @@ class _Exchange:
             tenant_id=None if principal is None else principal.tenant_id,
             subject=None if principal is None else principal.subject,
         )
+
+
+def _nobody(scope: HTTPScope) -> Principal:
+    """Somebody without a token, known by their address."""
+    client = scope["client"]
+    return Principal(tenant_id="", subject="" if client is None else client[0], roles=frozenset())
 
 
 async def _no_more_body() -> Any:

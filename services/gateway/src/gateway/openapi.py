@@ -6,11 +6,22 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway import examples, views
+from gateway import examples, insight_views, media_examples, media_views, views, webhook_examples, webhook_views
 from gateway.entrypoints.accounts import AccountsQuery
+from gateway.entrypoints.analytics import AnalyticsQuery, DistributionQuery, OptimalTimesQuery
+from gateway.entrypoints.connecting import CompleteBody, ConnectBody, SelectBody
+from gateway.entrypoints.events import EventsQuery, StreamQuery
 from gateway.entrypoints.history import HistoryQuery
-from gateway.entrypoints.posts import ListQuery
+from gateway.entrypoints.media import ImportBody, MediaQuery, VariantBody
+from gateway.entrypoints.posts import DeleteQuery, ListQuery
 from gateway.entrypoints.scheduling import QueueQuery
+from gateway.entrypoints.webhooks import (
+    CreateWebhookBody,
+    DeliveriesQuery,
+    ReplayBody,
+    RotateSecretBody,
+    UpdateWebhookBody,
+)
 from gateway.idempotency import MAX_KEY
 from gateway.policy import BASE, ROLES
 from gateway.problems import KINDS, MEDIA_TYPE, Problem, ProblemError
@@ -20,13 +31,19 @@ from gateway.requests import (
     NothingBody,
     PublishBody,
     PublishNowBody,
+    PublishTarget,
+    ResolveBody,
     ScheduleBody,
     ThreadBody,
 )
+from platforms.checking import OPTIONS
 
 TITLE = "Social Publishing API"
 VERSION = "1.0.0"
 
+_REQUESTS = {**examples.REQUESTS, **media_examples.REQUESTS, **webhook_examples.REQUESTS}
+_ANSWERS = {**examples.ANSWERS, **media_examples.ANSWERS, **webhook_examples.ANSWERS}
+_IDS = {**examples.IDS, **media_examples.IDS}
 _REF = "#/components/schemas/{name}"
 _JSON = "application/json"
 
@@ -54,6 +71,11 @@ _RESOLVE = ("media_unsupported", "account_required", "account_ambiguous", "accou
 _CHANGE = (*_COMMAND, "post_not_found", "revision_mismatch")
 
 
+_SIMPLE_BODY = tuple(code for code in _BODY if not code.startswith("idempotency_"))
+_WEBHOOKS = ("webhooks_unavailable",)
+_PUBLISHER = ("platform_unreachable", "connecting_unavailable")
+
+
 class Operation(Struct, frozen=True, kw_only=True):
     method: str
     path: str
@@ -69,6 +91,16 @@ class Operation(Struct, frozen=True, kw_only=True):
     answer: type[Struct] | None
     problems: tuple[str, ...]
     takes_if_match: bool = False
+    accepted: type[Struct] | None = None
+    """What 202 is answered with when the request is obeyed bit by bit."""
+    takes_key: bool = True
+    """Whether an Idempotency-Key means anything to it, if it is a write."""
+    content: tuple[str, dict[str, Any]] | None = None
+    """Type and schema of a body that is not JSON."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers that it asks for, each with what it says."""
+    media_type: str = _JSON
+    """Of the answer."""
     may_be_pending: bool = False
     """Whether 202 with a status URL is answered when the verdict takes too long."""
 
@@ -173,10 +205,14 @@ OPERATIONS = (
         id="deletePost",
         tag="Posts",
         summary="Delete Post",
-        description="Deletes the post here. What is live on a platform stays there." + _PATIENCE,
+        description="Deletes the post here. What is live on a platform stays there, unless `from_platforms` is true: "
+        "then it is taken down first, answered with 202, and deleted here when it is gone everywhere; where a platform "
+        "has no call for it, or refuses, `targets[].removal` says why." + _PATIENCE,
+        query=DeleteQuery,
         status=204,
         answer=None,
-        problems=(*_CHANGE, "not_deletable"),
+        accepted=views.PostView,
+        problems=(*_CHANGE, "invalid_parameter", "not_deletable"),
         takes_if_match=True,
         may_be_pending=True,
     ),
@@ -221,6 +257,21 @@ OPERATIONS = (
         status=200,
         answer=views.PostView,
         problems=(*_CHANGE, "not_cancellable"),
+        takes_if_match=True,
+        may_be_pending=True,
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/posts/{{post_id}}/targets/{{target_id}}/resolve",
+        id="resolveTarget",
+        tag="Posts",
+        summary="Resolve Held Target",
+        description="A target is held when its platform offers no proof whether it is live. Look there, and say: "
+        "`confirm` with its `url` or `platform_post_id`, `republish`, or `drop`." + _PATIENCE,
+        body=(ResolveBody,),
+        status=200,
+        answer=views.PostView,
+        problems=(*_CHANGE, "target_not_found", "not_resolvable"),
         takes_if_match=True,
         may_be_pending=True,
     ),
@@ -273,6 +324,60 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
+        path=f"{BASE}/posts/{{post_id}}/analytics",
+        id="getPostAnalytics",
+        tag="Analytics",
+        summary="Get Post Analytics",
+        description="How a post did: in all, on each platform in its own words, and hour by hour. Numbers are read "
+        "when a post is 5 and 15 minutes, 1 and 6 hours old, then daily for thirty days; `as_of` says how fresh they "
+        "are, `completeness` what is missing. Null is what a platform does not tell. With `format=csv` the series "
+        "comes as text/csv.",
+        query=AnalyticsQuery,
+        status=200,
+        answer=insight_views.PostAnalyticsView,
+        problems=(*_READ, "invalid_parameter", "post_not_found"),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/posts/{{post_id}}/analytics/refresh",
+        id="refreshPostAnalytics",
+        tag="Analytics",
+        summary="Refresh Post Analytics",
+        description="Has the numbers read now, within what the platforms allow. They are in the analytics when `as_of` "
+        "is later than this request.",
+        status=202,
+        answer=insight_views.RefreshView,
+        problems=(*_SIMPLE_BODY, "post_not_found", "not_measurable", "log_unavailable", "append_unknown"),
+        takes_key=False,
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/distribution/metrics",
+        id="getDistributionMetrics",
+        tag="Analytics",
+        summary="Get Distribution Metrics",
+        description="How the posts published in a period did, as they stand now. Days are those of `timezone`; rates "
+        "are weighted by impressions; a post on several platforms counts once in `total_posts`.",
+        query=DistributionQuery,
+        status=200,
+        answer=insight_views.DistributionView,
+        problems=(*_READ, "invalid_parameter"),
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/scheduling/optimal-times",
+        id="getOptimalTimes",
+        tag="Scheduling",
+        summary="Get Optimal Times",
+        description="When to post, on the clock of `timezone`: learned from your own posts, and as far as these are "
+        "few, from what is usual on the platform; `basis` says which.",
+        query=OptimalTimesQuery,
+        status=200,
+        answer=insight_views.OptimalTimesView,
+        problems=(*_READ, "invalid_parameter"),
+    ),
+    Operation(
+        method="GET",
         path=f"{BASE}/scheduling/queue",
         id="getQueue",
         tag="Scheduling",
@@ -282,6 +387,169 @@ OPERATIONS = (
         status=200,
         answer=views.QueueView,
         problems=(*_READ, "invalid_parameter"),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/media/upload",
+        id="uploadMedia",
+        tag="Media",
+        summary="Upload Media",
+        description="Takes an image or a video as a form. It is recognised by content, cleared of metadata (places, "
+        "names, comments), turned upright, and judged for each platform. An image is answered complete; a video that "
+        "takes longer is answered with 202: read it until its `status` is `ready`.",
+        content=("multipart/form-data", dict(media_examples.FORM)),
+        status=201,
+        answer=media_views.MediaView,
+        accepted=media_views.PendingMediaView,
+        problems=(*_COMMAND, "media_unsupported", "media_too_large", "uploads_unavailable"),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/media/import",
+        id="importMedia",
+        tag="Media",
+        summary="Import Media",
+        description="The same for a file that is fetched from its public URL.",
+        body=(ImportBody,),
+        status=201,
+        answer=media_views.MediaView,
+        accepted=media_views.PendingMediaView,
+        problems=(*_COMMAND, "media_unsupported", "media_too_large", "uploads_unavailable"),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/media/uploads",
+        id="beginUpload",
+        tag="Media",
+        summary="Begin Resumable Upload",
+        description="For large videos: tus 1.0.0, which has clients for every language. `Upload-Metadata` may name "
+        "`filename`, `alt_text` and `platform_hints`, each in base64. `Location` is where the pieces go, `Media-Id` "
+        "what the upload will be called.",
+        headers=(("Upload-Length", "Bytes of the whole file."),),
+        takes_key=False,
+        status=201,
+        answer=None,
+        problems=(*_SIMPLE_BODY, "media_too_large", "uploads_unavailable"),
+    ),
+    Operation(
+        method="HEAD",
+        path=f"{BASE}/media/uploads/{{upload_id}}",
+        id="getUpload",
+        tag="Media",
+        summary="Get Resumable Upload",
+        description="`Upload-Offset` says how much is there.",
+        status=200,
+        answer=None,
+        problems=(*_COMMAND, "media_unsupported", "upload_not_found", "uploads_unavailable"),
+    ),
+    Operation(
+        method="PATCH",
+        path=f"{BASE}/media/uploads/{{upload_id}}",
+        id="continueUpload",
+        tag="Media",
+        summary="Continue Resumable Upload",
+        description="The next piece, of any size. What came of a piece that breaks off is kept. After the last one the "
+        "media is looked into.",
+        content=("application/offset+octet-stream", {"type": "string", "contentMediaType": "application/octet-stream"}),
+        headers=(("Upload-Offset", "Where the piece begins."),),
+        takes_key=False,
+        status=204,
+        answer=None,
+        problems=(
+            *_COMMAND,
+            "media_unsupported",
+            "media_too_large",
+            "upload_not_found",
+            "upload_offset",
+            "uploads_unavailable",
+        ),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{BASE}/media/uploads/{{upload_id}}",
+        id="endUpload",
+        tag="Media",
+        summary="End Resumable Upload",
+        takes_key=False,
+        status=204,
+        answer=None,
+        problems=(*_SIMPLE_BODY, "upload_not_found", "uploads_unavailable"),
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/media",
+        id="listMedia",
+        tag="Media",
+        summary="List Media",
+        description="Newest first.",
+        query=MediaQuery,
+        status=200,
+        answer=media_views.MediaList,
+        problems=(*_READ, "invalid_parameter", "uploads_unavailable"),
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/media/{{media_id}}",
+        id="getMedia",
+        tag="Media",
+        summary="Get Media",
+        description="With fresh addresses of its files, and how far the work on it has come.",
+        status=200,
+        answer=media_views.MediaView,
+        problems=(*_READ, "media_not_found", "uploads_unavailable"),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{BASE}/media/{{media_id}}",
+        id="deleteMedia",
+        tag="Media",
+        summary="Delete Media",
+        description="Refused while a scheduled or publishing post uses it; `errors` names the posts.",
+        status=204,
+        answer=None,
+        accepted=media_views.PendingMediaView,
+        problems=(*_COMMAND, "media_not_found", "media_in_use", "uploads_unavailable"),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/media/{{media_id}}/variants",
+        id="makeVariant",
+        tag="Media",
+        summary="Make Variant",
+        description="Does what `suggestion` says: crops, scales, converts. What is published is chosen by itself: the "
+        "original where it fits, else the variant that does. One that takes longer is answered with 202.",
+        body=(VariantBody,),
+        status=201,
+        answer=media_views.VariantView,
+        accepted=media_views.VariantView,
+        problems=(
+            *_COMMAND,
+            "variant_impossible",
+            "media_not_found",
+            "media_not_ready",
+            "variant_unneeded",
+            "too_many_variants",
+            "uploads_unavailable",
+        ),
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/media/files/{{token}}/{{name}}",
+        id="getFile",
+        tag="Media",
+        summary="Get File",
+        description="The bytes, under a signed address that expires. No token is needed; ranges are understood.",
+        media_type="application/octet-stream",
+        status=200,
+        answer=None,
+        problems=(
+            "file_not_found",
+            "range_unsatisfiable",
+            "too_many_requests",
+            "headers_too_large",
+            "internal_error",
+            "uploads_unavailable",
+        ),
     ),
     Operation(
         method="GET",
@@ -294,9 +562,306 @@ OPERATIONS = (
         answer=views.AccountList,
         problems=(*_READ, "invalid_parameter"),
     ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/accounts/connect",
+        id="connectAccount",
+        tag="Connected Accounts",
+        summary="Connect Account",
+        description="Send the person to `authorization_url`. With a `redirect_uri` of your own, which the operator has "
+        "listed, they come back there with `state` and `code`, or an `error`: complete the connection within "
+        "`expires_in` seconds, as the same user who began it, and make sure that the person is that user. Without one "
+        "they come back to a page of this API, which asks them to confirm, and may then lead to `return_to`. "
+        "Connecting an account again renews its authorization and keeps its id.",
+        body=(ConnectBody,),
+        status=200,
+        answer=views.ConnectionBegunView,
+        problems=(*_SIMPLE_BODY, "platform_not_configured", "redirect_not_allowed", "connecting_unavailable"),
+        takes_key=False,
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/accounts/connect/complete",
+        id="completeConnection",
+        tag="Connected Accounts",
+        summary="Complete Connection",
+        description="Exchanges what the platform gave to your redirect URI. Works once. When the login may act for "
+        "several accounts the answer is `selection_required`, with the choices.",
+        body=(CompleteBody,),
+        status=200,
+        answer=views.ConnectionView,
+        problems=(
+            *_BODY,
+            "platform_not_configured",
+            "invalid_state",
+            "authorization_denied",
+            "authorization_failed",
+            "permissions_missing",
+            "nothing_to_connect",
+            "account_mismatch",
+            *_PUBLISHER,
+        ),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/accounts/connect/select",
+        id="selectConnection",
+        tag="Connected Accounts",
+        summary="Select Account",
+        description="Connects one of the choices that completing has answered.",
+        body=(SelectBody,),
+        status=200,
+        answer=views.ConnectionView,
+        problems=(
+            *_BODY,
+            "platform_not_configured",
+            "invalid_selection",
+            "invalid_choice",
+            "account_mismatch",
+            *_PUBLISHER,
+        ),
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/accounts/{{account_id}}",
+        id="getAccount",
+        tag="Connected Accounts",
+        summary="Get Connected Account",
+        description="With the health of its authorization.",
+        status=200,
+        answer=views.AccountDetailView,
+        problems=(*_READ, "account_not_found"),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{BASE}/accounts/{{account_id}}",
+        id="disconnectAccount",
+        tag="Connected Accounts",
+        summary="Disconnect Account",
+        description="Ends the connection and forgets its tokens; they are revoked at the platform where it has a call "
+        "for that and nothing else that is connected depends on them, else `notice` says what can be done there. "
+        "Posts that are to go out on this account fail.",
+        status=200,
+        answer=views.DisconnectionView,
+        problems=(*_BODY, "account_not_found", "already_disconnected", *_PUBLISHER),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/accounts/{{account_id}}/refresh",
+        id="refreshAccount",
+        tag="Connected Accounts",
+        summary="Refresh Profile",
+        description="Reads the account's name, picture and followers from the platform again.",
+        status=200,
+        answer=views.AccountDetailView,
+        problems=(
+            *_BODY,
+            "platform_not_configured",
+            "account_disconnected",
+            "account_not_found",
+            "account_mismatch",
+            *_PUBLISHER,
+        ),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/webhooks",
+        id="createWebhook",
+        tag="Webhooks",
+        summary="Create Webhook",
+        description="Has events sent to a URL, signed as Standard Webhooks 1.0 says. `secret` is in this answer and in "
+        "no other.",
+        body=(CreateWebhookBody,),
+        status=201,
+        answer=webhook_views.EndpointSecretView,
+        problems=(*_BODY, "url_not_allowed", "too_many_endpoints", *_WEBHOOKS),
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/webhooks",
+        id="listWebhooks",
+        tag="Webhooks",
+        summary="List Webhooks",
+        status=200,
+        answer=webhook_views.EndpointsView,
+        problems=(*_READ, *_WEBHOOKS),
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/webhooks/{{webhook_id}}",
+        id="getWebhook",
+        tag="Webhooks",
+        summary="Get Webhook",
+        description="A webhook that was disabled for what its receiver did says so in `disable_reason`.",
+        status=200,
+        answer=webhook_views.EndpointView,
+        problems=(*_READ, "endpoint_not_found", *_WEBHOOKS),
+    ),
+    Operation(
+        method="PUT",
+        path=f"{BASE}/webhooks/{{webhook_id}}",
+        id="updateWebhook",
+        tag="Webhooks",
+        summary="Update Webhook",
+        body=(UpdateWebhookBody,),
+        status=200,
+        answer=webhook_views.EndpointView,
+        problems=(*_BODY, "url_not_allowed", "endpoint_not_found", *_WEBHOOKS),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{BASE}/webhooks/{{webhook_id}}",
+        id="deleteWebhook",
+        tag="Webhooks",
+        summary="Delete Webhook",
+        description="Its secrets and deliveries are forgotten.",
+        status=204,
+        answer=None,
+        problems=(*_BODY, "endpoint_not_found", *_WEBHOOKS),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/webhooks/{{webhook_id}}/enable",
+        id="enableWebhook",
+        tag="Webhooks",
+        summary="Enable Webhook",
+        description="What was pending when it was disabled goes out. What happened meanwhile comes with `recover`.",
+        status=200,
+        answer=webhook_views.EndpointView,
+        problems=(*_BODY, "endpoint_not_found", *_WEBHOOKS),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/webhooks/{{webhook_id}}/disable",
+        id="disableWebhook",
+        tag="Webhooks",
+        summary="Disable Webhook",
+        status=200,
+        answer=webhook_views.EndpointView,
+        problems=(*_BODY, "endpoint_not_found", *_WEBHOOKS),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/webhooks/{{webhook_id}}/rotate-secret",
+        id="rotateWebhookSecret",
+        tag="Webhooks",
+        summary="Rotate Secret",
+        description="Makes a new secret, which is in this answer and in no other. For `overlap_seconds` deliveries are "
+        "signed with the older ones too.",
+        body=(RotateSecretBody,),
+        body_is_optional=True,
+        status=200,
+        answer=webhook_views.EndpointSecretView,
+        problems=(*_BODY, "endpoint_not_found", "too_many_secrets", *_WEBHOOKS),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/webhooks/{{webhook_id}}/test",
+        id="testWebhook",
+        tag="Webhooks",
+        summary="Send Test Event",
+        description="Sends an event of type `webhook.test`, whatever types the webhook wants.",
+        status=202,
+        answer=webhook_views.DeliveryDetailView,
+        problems=(*_BODY, "endpoint_not_found", "endpoint_disabled", *_WEBHOOKS),
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/webhooks/{{webhook_id}}/deliveries",
+        id="listDeliveries",
+        tag="Webhooks",
+        summary="List Deliveries",
+        query=DeliveriesQuery,
+        status=200,
+        answer=webhook_views.DeliveriesView,
+        problems=(*_READ, "invalid_parameter", "endpoint_not_found", *_WEBHOOKS),
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/webhooks/{{webhook_id}}/deliveries/{{delivery_id}}",
+        id="getDelivery",
+        tag="Webhooks",
+        summary="Get Delivery",
+        description="With each attempt: when, what was answered, how long it took.",
+        status=200,
+        answer=webhook_views.DeliveryDetailView,
+        problems=(*_READ, "endpoint_not_found", "delivery_not_found", *_WEBHOOKS),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/webhooks/{{webhook_id}}/deliveries/{{delivery_id}}/replay",
+        id="replayDelivery",
+        tag="Webhooks",
+        summary="Replay Delivery",
+        description="Sends it again, with the same `webhook-id` and `sequence`.",
+        status=202,
+        answer=webhook_views.DeliveryDetailView,
+        problems=(*_BODY, "endpoint_not_found", "delivery_not_found", "endpoint_disabled", *_WEBHOOKS),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/webhooks/{{webhook_id}}/replay",
+        id="replayRange",
+        tag="Webhooks",
+        summary="Replay Range",
+        description="Sends all events of a time again, and those for the first time that this webhook did not get "
+        "then. With a `cursor` in the answer there is more: send the same request with it.",
+        body=(ReplayBody,),
+        status=202,
+        answer=webhook_views.ReplayView,
+        problems=(*_BODY, "endpoint_not_found", "endpoint_disabled", *_WEBHOOKS),
+    ),
+    Operation(
+        method="POST",
+        path=f"{BASE}/webhooks/{{webhook_id}}/recover",
+        id="recoverFailed",
+        tag="Webhooks",
+        summary="Recover Failed",
+        description="Sends what was given up, and what happened while the webhook was disabled.",
+        body=(ReplayBody,),
+        status=202,
+        answer=webhook_views.ReplayView,
+        problems=(*_BODY, "endpoint_not_found", "endpoint_disabled", *_WEBHOOKS),
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/events",
+        id="listEvents",
+        tag="Events",
+        summary="List Events",
+        description="The tenant's events in one order. Keep `cursor`, and give it the next time.",
+        query=EventsQuery,
+        status=200,
+        answer=webhook_views.EventsView,
+        problems=(*_READ, "invalid_parameter"),
+    ),
+    Operation(
+        method="GET",
+        path=f"{BASE}/events/stream",
+        id="streamEvents",
+        tag="Events",
+        summary="Stream Events",
+        description="The same, live, as server-sent events: `id` is the cursor, `event` the type, `data` the event. A "
+        "client that comes again with `Last-Event-ID` misses nothing.",
+        query=StreamQuery,
+        status=200,
+        answer=webhook_views.EventView,
+        media_type="text/event-stream",
+        problems=(*_READ, "invalid_parameter", "too_many_streams"),
+    ),
 )
 
-_TAGS = ("Publishing", "Posts", "Threads", "Scheduling", "Connected Accounts")
+_TAGS = (
+    "Publishing",
+    "Posts",
+    "Threads",
+    "Media",
+    "Scheduling",
+    "Connected Accounts",
+    "Webhooks",
+    "Events",
+    "Analytics",
+)
 
 _ABOUT = f"""Publish to social platforms, now or later, and see what became of it.
 
@@ -330,8 +895,9 @@ def document() -> dict[str, Any]:
     shapes: set[type[Struct]] = {Problem, views.PendingView}
     for operation in OPERATIONS:
         shapes |= {*operation.body}
-        shapes |= set() if operation.answer is None else {operation.answer}
+        shapes |= {shape for shape in (operation.answer, operation.accepted) if shape is not None}
     _, components = msgspec.json.schema_components(sorted(shapes, key=_name), ref_template=_REF)
+    _describe_options(components)
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -347,6 +913,33 @@ def document() -> dict[str, Any]:
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
+
+
+def _describe_options(components: dict[str, dict[str, Any]]) -> None:
+    """Says what the options of each platform are, instead of only that there are some."""
+    references = {platform: {"$ref": _REF.format(name=_options_name(platform))} for platform in OPTIONS}
+    for platform, known in OPTIONS.items():
+        components[_options_name(platform)] = {
+            "type": "object",
+            "properties": {name: option.schema() for name, option in sorted(known.items())},
+            "additionalProperties": False,
+        }
+    for shape in (CreateBody, EditBody):
+        by_platform = components[_name(shape)]["properties"]["options"]
+        by_platform |= {"properties": references, "additionalProperties": False}
+    for described in (components[_name(PublishTarget)], components[_name(ThreadBody)]):
+        described["properties"]["options"] = {"anyOf": list(references.values()), "default": {}}
+        described["allOf"] = [
+            {
+                "if": {"properties": {"platform": {"const": platform}}},
+                "then": {"properties": {"options": reference}},
+            }
+            for platform, reference in references.items()
+        ]
+
+
+def _options_name(platform: str) -> str:
+    return f"{platform.title()}Options"
 
 
 def _name(shape: type[Struct]) -> str:
@@ -368,15 +961,16 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if operation.description:
         described["description"] = operation.description
+    if operation.content is not None:
+        kind, schema = operation.content
+        described["requestBody"] = {"required": True, "content": {kind: {"schema": schema}}}
     if operation.body:
         described["requestBody"] = {
             "required": not operation.body_is_optional,
             "content": {
                 _JSON: {
                     "schema": _schema(*operation.body),
-                    "examples": {
-                        name: {"value": value} for name, value in examples.REQUESTS.get(operation.id, {}).items()
-                    },
+                    "examples": {name: {"value": value} for name, value in _REQUESTS.get(operation.id, {}).items()},
                 }
             },
         }
@@ -390,7 +984,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "schema": {"type": "string", "minLength": 1},
-            "example": examples.IDS[segment[1:-1]],
+            "example": _IDS[segment[1:-1]],
         }
         for segment in operation.path.split("/")
         if segment.startswith("{")
@@ -402,7 +996,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
             {"name": name, "in": "query", "required": False, "schema": _not_null(schema)}
             for name, schema in properties.items()
         ]
-    if operation.method != "GET":
+    if operation.method not in ("GET", "HEAD") and operation.takes_key:
         parameters.append(
             {
                 "name": "Idempotency-Key",
@@ -412,6 +1006,10 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
                 "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
             }
         )
+    parameters += [
+        {"name": name, "in": "header", "required": True, "description": said, "schema": {"type": "string"}}
+        for name, said in operation.headers
+    ]
     if operation.takes_if_match:
         parameters.append(
             {
@@ -440,12 +1038,15 @@ def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _responses(operation: Operation) -> dict[str, Any]:
     responses: dict[str, Any] = {str(operation.status): _success(operation)}
+    if operation.accepted is not None:
+        schema = _schema(operation.accepted)
+        responses["202"] = {"description": "Begun", "content": {_JSON: {"schema": schema}}}
     if operation.may_be_pending:
         pending = _schema(views.PendingView)
         accepted = responses.setdefault(
             "202", {"description": "Safe in the log, not decided yet", "content": {_JSON: {"schema": pending}}}
         )
-        if operation.status == 202:
+        if operation.status == 202 or operation.accepted is not None:
             accepted["description"] += "; or safe in the log and not decided yet"
             accepted["content"][_JSON]["schema"] = {"oneOf": [accepted["content"][_JSON]["schema"], pending]}
         accepted["headers"] = {"Location": {"schema": {"type": "string"}, "description": "The status URL"}}
@@ -470,11 +1071,11 @@ def _success(operation: Operation) -> dict[str, Any]:
         return {"description": "Done"}
     described: dict[str, Any] = {
         "description": operation.answer.__name__.removesuffix("View"),
-        "content": {_JSON: {"schema": _schema(operation.answer)}},
+        "content": {operation.media_type: {"schema": _schema(operation.answer)}},
     }
-    example = examples.ANSWERS.get(operation.id)
+    example = _ANSWERS.get(operation.id)
     if example is not None:
-        described["content"][_JSON]["example"] = msgspec.to_builtins(example)
+        described["content"][operation.media_type]["example"] = msgspec.json.decode(msgspec.json.encode(example))
     return described
 
 

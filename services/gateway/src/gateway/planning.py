@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from contracts.accounts import Account
 from contracts.content import Content, Options, Platform, TargetSpec
+from contracts.media import MediaAsset
 from contracts.posts import Post, PostKind
 from gateway import preflight, resolve
 from gateway.problems import FieldError, ProblemError
@@ -21,6 +22,7 @@ def wishes_of_publish(body: PublishBody) -> list[Wish]:
             account_id=target.account_id,
             options=target.options,
             content=None if target.content is None else target.content.content(),
+            title=body.title,
             places=Places(
                 target=f"/platforms/{index}",
                 account=f"/platforms/{index}/account_id",
@@ -39,6 +41,7 @@ def wishes_of_thread(body: ThreadBody) -> list[Wish]:
             account_id=body.account_id,
             options=body.options,
             content=None,
+            title=body.title,
             places=Places(
                 target="/platform",
                 account="/account_id",
@@ -51,7 +54,9 @@ def wishes_of_thread(body: ThreadBody) -> list[Wish]:
 
 def wishes_of_create(body: CreateBody) -> list[Wish]:
     parts = (("/content", "/media" if body.media else "/content/media"),)
-    return _wishes(body.platforms, by_name(body.accounts), by_name(body.options), body.overriding(), parts)
+    return _wishes(
+        body.platforms, by_name(body.accounts), by_name(body.options), body.overriding(), parts, title=body.title
+    )
 
 
 def wishes_of_post(post: Post, *, content_media: str = "/media") -> list[Wish]:
@@ -61,13 +66,14 @@ def wishes_of_post(post: Post, *, content_media: str = "/media") -> list[Wish]:
     """
     parts = _parts_of(post, content_media)
     if not post.targets:
-        return _wishes(post.platforms, post.accounts, post.options, post.overrides, parts)
+        return _wishes(post.platforms, post.accounts, post.options, post.overrides, parts, title=post.title)
     return [
         Wish(
             platform=target.platform,
             account_id=target.account_id,
             options=target.options,
             content=target.content,
+            title=post.title,
             places=_places(post.platforms, target.platform, target.content is not None, parts),
         )
         for target in post.targets
@@ -79,7 +85,7 @@ def wishes_of_edit(before: Post, after: Post, body: EditBody, *, content_media: 
     """Of a scheduled post: its targets stay where the edit says nothing about them."""
     parts = _parts_of(after, content_media)
     wishes = []
-    for wish in _wishes(after.platforms, after.accounts, after.options, after.overrides, parts):
+    for wish in _wishes(after.platforms, after.accounts, after.options, after.overrides, parts, title=after.title):
         kept = [target for target in before.targets if target.platform == wish.platform]
         if not kept or body.accounts is not UNSET:
             wishes.append(wish)
@@ -92,6 +98,7 @@ def wishes_of_edit(before: Post, after: Post, body: EditBody, *, content_media: 
                     account_id=target.account_id,
                     options=target.options if body.options is UNSET else wish.options,
                     content=content,
+                    title=after.title,
                     places=_places(after.platforms, target.platform, content is not None, parts),
                 )
             )
@@ -110,6 +117,8 @@ def _wishes(
     options: Mapping[str, Options],
     overrides: Mapping[str, Content],
     parts: tuple[tuple[str, str], ...],
+    *,
+    title: str | None,
 ) -> list[Wish]:
     return [
         Wish(
@@ -117,6 +126,7 @@ def _wishes(
             account_id=accounts.get(platform),
             options=options.get(platform, {}),
             content=overrides.get(platform),
+            title=title,
             places=_places(platforms, platform, platform in overrides, parts),
         )
         for platform in platforms
@@ -139,24 +149,38 @@ def _content_at(pointer: str) -> tuple[str, str]:
 
 
 def targets(
-    parts: Sequence[Content], kind: PostKind, wishes: Sequence[Wish], accounts: Sequence[Account]
+    parts: Sequence[Content],
+    kind: PostKind,
+    wishes: Sequence[Wish],
+    accounts: Sequence[Account],
+    uploads: Mapping[str, MediaAsset] = preflight.NO_UPLOADS,
 ) -> tuple[TargetSpec, ...]:
     """Where to publish. Raises ProblemError when anything stands in the way of publishing."""
     chosen = [(wish, resolve.connected(wish, resolve.choose(wish, accounts))) for wish in wishes]
     specs = tuple(resolve.target(wish, account) for wish, account in chosen)
     resolve.distinct(wishes, specs)
-    preflight.refuse(preflight.violations(parts, kind, chosen), draft=False)
+    preflight.refuse(preflight.violations(parts, kind, chosen, uploads), draft=False)
     return specs
 
 
-def check_draft(parts: Sequence[Content], kind: PostKind, wishes: Sequence[Wish], accounts: Sequence[Account]) -> None:
+def check_draft(
+    parts: Sequence[Content],
+    kind: PostKind,
+    wishes: Sequence[Wish],
+    accounts: Sequence[Account],
+    uploads: Mapping[str, MediaAsset] = preflight.NO_UPLOADS,
+) -> None:
     """Raises ProblemError for what no later change of accounts or additions would put right."""
     chosen = [(wish, None if wish.account_id is None else resolve.choose(wish, accounts)) for wish in wishes]
-    preflight.refuse(preflight.violations(parts, kind, chosen), draft=True)
+    preflight.refuse(preflight.violations(parts, kind, chosen, uploads), draft=True)
 
 
 def look_over(
-    parts: Sequence[Content], kind: PostKind, wishes: Sequence[Wish], accounts: Sequence[Account]
+    parts: Sequence[Content],
+    kind: PostKind,
+    wishes: Sequence[Wish],
+    accounts: Sequence[Account],
+    uploads: Mapping[str, MediaAsset] = preflight.NO_UPLOADS,
 ) -> tuple[list[FieldError], list[tuple[Wish, Account | None]]]:
     """Everything that stands in the way of publishing, and the accounts found. A missing account is `incomplete`."""
     errors: list[FieldError] = []
@@ -175,4 +199,4 @@ def look_over(
         resolve.distinct([wish for wish, _ in known], [resolve.target(wish, account) for wish, account in known])
     except ProblemError as problem:
         errors += [replace(error, severity="invalid") for error in problem.errors]
-    return errors + preflight.violations(parts, kind, chosen), chosen
+    return errors + preflight.violations(parts, kind, chosen, uploads), chosen

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from contracts.content import Content, Link, Media, MediaType, Options, Platform
+from contracts.posts import Resolution
 from gateway.problems import FieldError, ProblemError, invalid_content
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -166,6 +167,18 @@ class ScheduleBody(Body, frozen=True, kw_only=True):
 
 class NothingBody(Body, frozen=True, kw_only=True):
     """No members."""
+
+
+class ResolveBody(Body, frozen=True, kw_only=True):
+    """What became of a held target, as seen on the platform.
+
+    `confirm`: it is live, at `url` or under `platform_post_id`. `republish`: it is not; send it again. `drop`: it is
+    not, and shall not be.
+    """
+
+    resolution: Resolution
+    url: Url | None = None
+    platform_post_id: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
 
 
 class ThreadBody(Body, frozen=True, kw_only=True):

@@ -27,6 +27,8 @@ class Wish(Struct, frozen=True, kw_only=True):
     options: Options
     content: Content | None
     """Instead of the post's own."""
+    title: str | None
+    """Of the whole post."""
     places: Places
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -41,15 +42,73 @@ class Settings(ServiceSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins whose pages may call the API from a browser, separated by commas."""
 
+    public_url: str | None = None
+    """Where people reach this API from outside; needed for our own page after connecting an account."""
+    connect_redirect_uris: Annotated[tuple[str, ...], NoDecode] = ()
+    """Where platforms may send people back to, and our page may lead them to; separated by commas."""
+    publisher_internal_url: str | None = None
+    """The publisher's internal interface. Without it no account can be connected."""
+    publisher_internal_secret_file: Path | None = None
+
+    objects_url: str | None = None
+    """Where uploads are kept: `file:///folder`, `s3://bucket/prefix`, `gs://…`, `az://…`. Without it none are taken."""
+    media_signing_keys_file: Path | None = None
+    """Secrets, one a line, that sign the addresses of files; the first signs, all are accepted."""
+    media_max_image_bytes: int = Field(default=64 << 20, gt=0)
+    media_max_video_bytes: int = Field(default=4 << 30, gt=0)
+    media_url_lifetime: float = Field(default=86_400.0, gt=0)
+    """Seconds for which the address of a file is good, at least; at most twice as long."""
+    media_image_patience: float = Field(default=15.0, ge=0)
+    """Seconds for which an upload waits until its image is looked into; then it is answered with 202."""
+    media_video_patience: float = Field(default=4.0, ge=0)
+
+    analytics_refresh_every: float = Field(default=60.0, ge=0)
+    """Seconds between two wishes for fresh numbers of one post."""
+
+    webhooks_internal_url: str | None = None
+    """The webhooks service's internal interface. Without it there are no webhooks."""
+    webhooks_internal_secret_file: Path | None = None
+    stream_seconds: float = Field(default=600.0, gt=0)
+    """For which a live stream of events lasts; then its client comes again, with a token that is looked at again."""
+    most_streams: int = Field(default=500, gt=0)
+    """Of one process, and a twentieth of it for one tenant."""
+
     drain_timeout: int = Field(default=10, gt=0)
     """Seconds that requests in progress get to finish at the end."""
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "connect_redirect_uris", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(origin.strip() for origin in value.split(",") if origin.strip())
         return value
+
+    @field_validator("connect_redirect_uris")
+    @classmethod
+    def _absolute(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            parts = urlsplit(address)
+            if parts.scheme not in ("http", "https") or not parts.netloc or "#" in address:
+                raise ValueError(f"{address!r} is not an absolute http or https address without a fragment")
+        return value
+
+    @model_validator(mode="after")
+    def _secret_for_the_publisher(self) -> Self:
+        if (self.publisher_internal_url is None) != (self.publisher_internal_secret_file is None):
+            raise ValueError("PUBLISHER_INTERNAL_URL and PUBLISHER_INTERNAL_SECRET_FILE go together")
+        return self
+
+    @model_validator(mode="after")
+    def _signed_addresses(self) -> Self:
+        if (self.objects_url is None) != (self.media_signing_keys_file is None):
+            raise ValueError("OBJECTS_URL and MEDIA_SIGNING_KEYS_FILE go together")
+        return self
+
+    @model_validator(mode="after")
+    def _secret_for_webhooks(self) -> Self:
+        if (self.webhooks_internal_url is None) != (self.webhooks_internal_secret_file is None):
+            raise ValueError("WEBHOOKS_INTERNAL_URL and WEBHOOKS_INTERNAL_SECRET_FILE go together")
+        return self
 
     @model_validator(mode="after")
     def _one_source_of_keys(self) -> Self:

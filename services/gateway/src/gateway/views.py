@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from contracts.accounts import Account, AccountStatus
+from contracts.connections import AccountDisconnection, AccountHealth, ConnectionCompleted
 from contracts.content import Content, Failure, Link, Media, Options, Platform
 from contracts.ids import sibling
-from contracts.posts import Post, PostKind, PostStatus, Target
+from contracts.posts import Post, PostKind, PostStatus, RemovalStatus, Target
 
 TargetState = Literal[
     "draft", "scheduled", "cancelled", "pending", "publishing", "published", "failed", "deferred", "unknown", "held"
@@ -27,7 +28,9 @@ class PublicationTarget(View, frozen=True, kw_only=True):
     account_id: str
     status: TargetState
     estimated_reach: int | None
-    """The account's followers when it was chosen; null when not known."""
+    """People likely to see it, by the time the account was chosen: what its posts usually reach, or its followers while
+    there are too few; null when not known.
+    """
     post_id: str | None
     """The platform's id of the post, once it is live."""
     url: str | None
@@ -79,7 +82,31 @@ class LivePartView(View, frozen=True, kw_only=True):
     url: str | None
 
 
+class FirstCommentView(View, frozen=True, kw_only=True):
+    """The first comment under a live target. The post's own status does not depend on it."""
+
+    text: str
+    target_id: str
+    """What resolves it when it is held."""
+    status: TargetState
+    post_id: str | None
+    url: str | None
+    published_at: datetime | None
+    next_attempt_at: datetime | None
+    error: Failure | None
+
+
+class RemovalView(View, frozen=True, kw_only=True):
+    """How far taking it off its platform has come."""
+
+    status: RemovalStatus
+    attempts: int
+    next_attempt_at: datetime | None
+    error: Failure | None
+
+
 class TargetView(View, frozen=True, kw_only=True):
+    target_id: str
     platform: Platform
     account_id: str
     username: str | None
@@ -92,6 +119,8 @@ class TargetView(View, frozen=True, kw_only=True):
     published_at: datetime | None
     live_parts: tuple[LivePartView, ...]
     error: Failure | None
+    first_comment: FirstCommentView | None
+    removal: RemovalView | None
 
 
 class FailureReason(View, frozen=True, kw_only=True):
@@ -106,6 +135,8 @@ class AnalyticsView(View, frozen=True, kw_only=True):
     total_impressions: int | None = None
     total_engagements: int | None = None
     engagement_rate: float | None = None
+    """Engagements in percent of impressions."""
+    as_of: datetime | None = None
 
 
 class PostView(View, frozen=True, kw_only=True):
@@ -214,6 +245,61 @@ class AccountList(View, frozen=True, kw_only=True):
     accounts: tuple[AccountView, ...]
 
 
+class HealthView(View, frozen=True, kw_only=True):
+    """Of an account's authorization. `warning` says what is wrong, or will be."""
+
+    token_expires_at: datetime | None
+    renews_itself: bool
+    authorization_ends_at: datetime | None
+    """When the account must be connected anew; null when that is not known, or never."""
+    last_refreshed_at: datetime | None
+    warning: str | None
+
+
+class AccountDetailView(AccountView, frozen=True, kw_only=True):
+    profile_updated_at: datetime | None
+    health: HealthView | None
+    """Null while it cannot be found out, and for accounts that are disconnected."""
+
+
+class DisconnectionView(AccountView, frozen=True, kw_only=True):
+    revoked: bool
+    """Whether the platform was told, and agreed."""
+    notice: str | None
+    """What can still be done there."""
+
+
+class ConnectionBegunView(View, frozen=True, kw_only=True):
+    authorization_url: str
+    """Send the person there."""
+    state: str
+    """Comes back with the person; works once."""
+    expires_in: int
+    """Seconds."""
+
+
+class ChoiceView(View, frozen=True, kw_only=True):
+    id: str
+    username: str
+    display_name: str
+    account_type: str
+    profile_image: str | None
+    followers: int | None
+
+
+class ConnectionView(View, frozen=True, kw_only=True):
+    """Connected; or one of `choices` has to be selected with the `selection_token`."""
+
+    status: Literal["connected", "selection_required"]
+    account: AccountView | None
+    selection_token: str | None
+    expires_in: int | None
+    """Seconds for which the selection is open."""
+    choices: tuple[ChoiceView, ...]
+    missing_permissions: tuple[str, ...]
+    """Asked for and not granted, as the platform names them; enough to publish was."""
+
+
 class PendingView(View, frozen=True, kw_only=True):
     """The command is safe in the log and has not been decided yet."""
 
@@ -312,7 +398,7 @@ def publication(post: Post, notes: Sequence[str] = ()) -> PublicationView:
     )
 
 
-def post_view(post: Post, notes: Sequence[str] = ()) -> PostView:
+def post_view(post: Post, notes: Sequence[str] = (), analytics: AnalyticsView | None = None) -> PostView:
     first = post.parts[0]
     schedule = post.schedule
     return PostView(
@@ -359,14 +445,19 @@ def post_view(post: Post, notes: Sequence[str] = ()) -> PostView:
             for target in post.targets
             if target.failure is not None
         ),
-        analytics=AnalyticsView(),
+        analytics=analytics or AnalyticsView(),
         revision=post.revision,
         notes=tuple(notes),
     )
 
 
 def _target(post: Post, target: Target) -> TargetView:
+    comment = next(
+        (each for each in post.comments if (each.platform, each.account_id) == (target.platform, target.account_id)),
+        None,
+    )
     return TargetView(
+        target_id=target.target_id,
         platform=target.platform,
         account_id=target.account_id,
         username=target.username,
@@ -381,6 +472,33 @@ def _target(post: Post, target: Target) -> TargetView:
             LivePartView(index=part.index, post_id=part.platform_post_id, url=part.url) for part in target.live_parts
         ),
         error=target.failure,
+        first_comment=None if comment is None else _first_comment(comment),
+        removal=_removal(target),
+    )
+
+
+def _first_comment(comment: Target) -> FirstCommentView:
+    return FirstCommentView(
+        text="" if comment.content is None else comment.content.text,
+        target_id=comment.target_id,
+        status=comment.status,
+        post_id=comment.platform_post_id,
+        url=comment.url,
+        published_at=comment.published_at,
+        next_attempt_at=_next_attempt(comment),
+        error=comment.failure,
+    )
+
+
+def _removal(target: Target) -> RemovalView | None:
+    removal = target.removal
+    if removal is None:
+        return None
+    return RemovalView(
+        status=removal.status,
+        attempts=removal.attempt,
+        next_attempt_at=removal.next_attempt_at if removal.status == "deferred" else None,
+        error=removal.failure,
     )
 
 
@@ -446,6 +564,41 @@ def account(account: Account) -> AccountView:
         is_default=account.is_default,
         disconnected_at=account.disconnected_at,
         disconnect_reason=account.disconnect_reason,
+    )
+
+
+def account_detail(found: Account, health: AccountHealth | None) -> AccountDetailView:
+    return AccountDetailView(
+        **structs.asdict(account(found)),
+        profile_updated_at=found.profile_updated_at,
+        health=None if health is None else HealthView(**structs.asdict(health)),
+    )
+
+
+def disconnection(done: AccountDisconnection) -> DisconnectionView:
+    return DisconnectionView(**structs.asdict(account(done.account)), revoked=done.revoked, notice=done.notice)
+
+
+def connection(completed: ConnectionCompleted) -> ConnectionView:
+    """Raises ValueError when it is neither connected nor to be selected."""
+    if (made := completed.connection) is not None:
+        return ConnectionView(
+            status="connected",
+            account=account(made.account),
+            selection_token=None,
+            expires_in=None,
+            choices=(),
+            missing_permissions=made.missing_permissions,
+        )
+    if (open_ := completed.selection) is None:
+        raise ValueError("neither connected nor to be selected")
+    return ConnectionView(
+        status="selection_required",
+        account=None,
+        selection_token=open_.selection_token,
+        expires_in=open_.expires_in,
+        choices=tuple(ChoiceView(**structs.asdict(choice)) for choice in open_.choices),
+        missing_permissions=open_.missing_permissions,
     )
 
 

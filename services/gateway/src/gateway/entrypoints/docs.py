@@ -5,7 +5,8 @@ from importlib.resources import files
 
 from litestar import Response, get
 
-from gateway import openapi
+from contracts import asyncapi
+from gateway import event_docs, openapi
 from gateway.answers import JSON
 from gateway.context import Req
 from gateway.problems import ProblemError
@@ -62,6 +63,21 @@ async def get_docs_asset(request: Req) -> Response[bytes]:
 @get("/openapi.json")
 async def get_openapi(request: Req) -> Response[bytes]:  # noqa: ARG001
     return Response(openapi.document_bytes(), media_type=JSON)
+
+
+@get("/docs/events")
+async def get_event_docs(request: Req) -> Response[bytes]:  # noqa: ARG001
+    return Response(event_docs.page(), media_type="text/html")
+
+
+@get("/asyncapi.json")
+async def get_asyncapi(request: Req) -> Response[bytes]:  # noqa: ARG001
+    return Response(_asyncapi(), media_type=JSON)
+
+
+@cache
+def _asyncapi() -> bytes:
+    return asyncapi.rendered().encode()
 
 
 @get("/livez")

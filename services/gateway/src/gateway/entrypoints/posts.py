@@ -7,7 +7,7 @@ from litestar import Response, delete, get, post, put
 from msgspec import UNSET, Meta, Struct
 from msgspec.structs import replace
 
-from contracts.content import Platform, Schedule, TargetSpec
+from contracts.content import PLATFORMS, Platform, Schedule, TargetSpec
 from contracts.posts import (
     CancelPost,
     CreatePost,
@@ -18,21 +18,27 @@ from contracts.posts import (
     PostCommand,
     PostStatus,
     PublishPost,
+    RemovePost,
+    ResolveTarget,
     SchedulePost,
 )
-from gateway import planning, views
+from gateway import insight_views, planning, views
 from gateway.answers import NO_CONTENT, Answer, answer
 from gateway.calls import Call, Write, post_not_found, read, write
 from gateway.context import Req
+from gateway.live_urls import platform_post_id
 from gateway.policy import BASE
 from gateway.problems import FieldError, invalid_content, invalid_parameter
 from gateway.repository import PostFilter, StoredPost, cursor_at, read_cursor
-from gateway.requests import CreateBody, EditBody, NothingBody, PublishNowBody, ScheduleBody, by_name
+from gateway.requests import CreateBody, EditBody, NothingBody, PublishNowBody, ResolveBody, ScheduleBody, by_name
 from gateway.schedule import scheduled
 
 
-def _post_answer(found: Post, *, status: int = 200, notes: tuple[str, ...] = ()) -> Answer:
-    return answer(views.post_view(found, notes), status=status, headers={"ETag": f'"{found.revision}"'})
+def _post_answer(
+    found: Post, *, status: int = 200, notes: tuple[str, ...] = (), analytics: views.AnalyticsView | None = None
+) -> Answer:
+    view = views.post_view(found, notes, analytics)
+    return answer(view, status=status, headers={"ETag": f'"{found.revision}"'})
 
 
 @post(f"{BASE}/posts")
@@ -51,10 +57,12 @@ async def _create(call: Write) -> Answer:
     if body.status == "scheduled" and body.scheduled_at is not None:
         schedule, notes = scheduled(body.scheduled_at, body.timezone, now=call.now, pointer="/scheduled_at")
         accounts = await call.repository.accounts(call.tenant_id)
-        targets = planning.targets(parts, "post", wishes, accounts)
+        targets = await call.with_reach(
+            planning.targets(parts, "post", wishes, accounts, await call.uploads(parts, wishes))
+        )
     else:
         named = await call.repository.accounts(call.tenant_id) if body.accounts else ()
-        planning.check_draft(parts, "post", wishes, named)
+        planning.check_draft(parts, "post", wishes, named, await call.uploads(parts, wishes))
     created = await call.create(
         CreatePost(
             post_id=call.new_post_id,
@@ -151,9 +159,13 @@ async def _list(call: Call) -> Answer:
     found = await call.repository.posts(call.tenant_id, only, after=after, limit=query.limit + 1)
     page = found[: query.limit]
     more = len(found) > query.limit
+    measured = await call.gateway.insights.posts(call.tenant_id, [item.post_id for item in page])
     return answer(
         views.PostList(
-            posts=tuple(views.post_view(item) for item in page),
+            posts=tuple(
+                views.post_view(item, analytics=insight_views.analytics_block(measured.get(item.post_id, ())))
+                for item in page
+            ),
             cursor=cursor_at(page[-1].created_at, page[-1].post_id).encode() if more else None,
         )
     )
@@ -175,7 +187,8 @@ async def _get(call: Call) -> Answer:
     found = await call.repository.post(call.tenant_id, post_id)
     if found is None:
         raise post_not_found(post_id)
-    return _post_answer(found.post)
+    measured = await call.gateway.insights.posts(call.tenant_id, [post_id])
+    return _post_answer(found.post, analytics=insight_views.analytics_block(measured.get(post_id, ())))
 
 
 @put(f"{BASE}/posts/{{post_id:str}}")
@@ -197,10 +210,13 @@ async def _edit(call: Write) -> Answer:
             if not after.platforms:
                 raise _no_platforms()
             wishes = planning.wishes_of_edit(before, after, body, content_media=content_media)
-            targets = planning.targets(after.parts, after.kind, wishes, accounts)
+            targets = await call.with_reach(
+                planning.targets(after.parts, after.kind, wishes, accounts, await call.uploads(after.parts, wishes))
+            )
         else:
             wishes = planning.wishes_of_post(replace(after, targets=()), content_media=content_media)
-            planning.check_draft(after.parts, after.kind, wishes, accounts)
+            uploads = await call.uploads(after.parts, wishes)
+            planning.check_draft(after.parts, after.kind, wishes, accounts, uploads)
         return EditPost(
             post_id=before.post_id,
             tenant_id=call.tenant_id,
@@ -261,6 +277,7 @@ def _edited(before: Post, changes: PostChanges) -> Post:
     """Only what the platforms' rules look at."""
     return replace(
         before,
+        title=before.title if changes.title is UNSET else changes.title,
         parts=before.parts if changes.parts is UNSET else changes.parts,
         platforms=before.platforms if changes.platforms is UNSET else changes.platforms,
         accounts=before.accounts if changes.accounts is UNSET else changes.accounts,
@@ -274,11 +291,16 @@ async def delete_post(request: Req) -> Response[bytes]:
     return await write(request, _delete)
 
 
+class DeleteQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    from_platforms: bool = False
+
+
 async def _delete(call: Write) -> Answer:
     call.optional_body(NothingBody)
+    kind = RemovePost if call.query(DeleteQuery).from_platforms else DeletePost
 
     async def decide(found: StoredPost, revision: int) -> PostCommand:
-        return DeletePost(
+        return kind(
             post_id=found.post.post_id,
             tenant_id=call.tenant_id,
             actor=call.principal.subject,
@@ -286,8 +308,49 @@ async def _delete(call: Write) -> Answer:
             expected_revision=revision,
         )
 
-    await call.change(call.path("post_id"), decide)
-    return NO_CONTENT
+    after = await call.change(call.path("post_id"), decide)
+    return NO_CONTENT if after.deleted else _post_answer(after, status=202)
+
+
+@post(f"{BASE}/posts/{{post_id:str}}/targets/{{target_id:str}}/resolve", status_code=200)
+async def resolve_target(request: Req) -> Response[bytes]:
+    return await write(request, _resolve)
+
+
+async def _resolve(call: Write) -> Answer:
+    body = call.body(ResolveBody)
+    target_id = call.path("target_id")
+    known_as = body.platform_post_id
+    if body.resolution == "confirm" and known_as is None:
+        known_as = _named_by_url(target_id, body.url)
+
+    async def decide(found: StoredPost, revision: int) -> PostCommand:
+        return ResolveTarget(
+            post_id=found.post.post_id,
+            tenant_id=call.tenant_id,
+            actor=call.principal.subject,
+            issued_at=call.now,
+            target_id=target_id,
+            resolution=body.resolution,
+            platform_post_id=known_as,
+            url=body.url,
+            expected_revision=revision,
+        )
+
+    return _post_answer(await call.change(call.path("post_id"), decide))
+
+
+def _named_by_url(target_id: str, url: str | None) -> str:
+    platform = next((each for each in PLATFORMS if target_id.startswith(f"{each}:")), None)
+    found = None if platform is None or url is None else platform_post_id(platform, url)
+    if found is None:
+        raise _invalid(
+            "/url" if url is not None else "/platform_post_id",
+            "resolve.confirm",
+            "The platform's id of the post cannot be told from this." if url is not None else "Which post is it?",
+            "Give platform_post_id: what the platform calls the live post.",
+        )
+    return found
 
 
 @post(f"{BASE}/posts/{{post_id:str}}/publish")
@@ -319,7 +382,9 @@ async def _targets(call: Write, found: Post) -> tuple[TargetSpec, ...]:
         raise _no_platforms()
     wishes = planning.wishes_of_post(found)
     accounts = await call.repository.accounts(call.tenant_id)
-    return planning.targets(found.parts, found.kind, wishes, accounts)
+    return await call.with_reach(
+        planning.targets(found.parts, found.kind, wishes, accounts, await call.uploads(found.parts, wishes))
+    )
 
 
 @post(f"{BASE}/posts/{{post_id:str}}/schedule", status_code=200)

@@ -30,7 +30,9 @@ async def _publish(call: Write) -> Answer:
     wishes = planning.wishes_of_publish(body)
     platforms: tuple[Platform, ...] = tuple(dict.fromkeys(wish.platform for wish in wishes))
     accounts = await call.repository.accounts(call.tenant_id)
-    targets = planning.targets(parts, "post", wishes, accounts)
+    targets = await call.with_reach(
+        planning.targets(parts, "post", wishes, accounts, await call.uploads(parts, wishes))
+    )
     own_options: dict[str, Options] = {}
     for wish in wishes:
         own_options.setdefault(wish.platform, wish.options)

@@ -28,7 +28,10 @@ async def _create(call: Write) -> Answer:
         schedule, notes = scheduled(body.schedule_at, body.timezone, now=call.now, pointer="/schedule_at")
     parts = tuple(part.content() for part in body.posts)
     accounts = await call.repository.accounts(call.tenant_id)
-    targets = planning.targets(parts, "thread", planning.wishes_of_thread(body), accounts)
+    wishes = planning.wishes_of_thread(body)
+    targets = await call.with_reach(
+        planning.targets(parts, "thread", wishes, accounts, await call.uploads(parts, wishes))
+    )
     created = await call.create(
         CreatePost(
             post_id=call.new_post_id,

@@ -45,8 +45,9 @@ async def _judge(
     call: Write, parts: Sequence[Content], wishes: Sequence[Wish], errors: list[FieldError], *, is_draft: bool
 ) -> Answer:
     accounts = await call.repository.accounts(call.tenant_id)
-    found, chosen = planning.look_over(parts, "post", wishes, accounts)
+    found, chosen = planning.look_over(parts, "post", wishes, accounts, await call.uploads(parts, wishes))
     everything = [*errors, *found]
+    reach = await call.reach([account for _, account in chosen if account is not None])
     return answer(
         views.ValidationView(
             valid=not [error for error in everything if error.severity != "incomplete" or not is_draft],
@@ -57,9 +58,9 @@ async def _judge(
                     platform=wish.platform,
                     account_id=None if account is None else account.account_id,
                     username=None if account is None else views.handle(wish.platform, account.username),
-                    estimated_reach=None if account is None else account.followers,
+                    estimated_reach=None if account is None else reach[account.account_id],
                     texts=tuple(
-                        compose_text(part, wish.platform)
+                        compose_text(part, wish.platform, wish.options)
                         for part in (parts if wish.content is None else (wish.content,))
                     ),
                 )
