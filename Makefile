@@ -13,7 +13,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml) deploy/local/pyproject.toml)
 SOURCES := $(MEMBERS:%=%/src)
-SERVICES := gateway posts publisher sandbox
+SERVICES := analytics gateway media posts publisher sandbox webhooks
 EXPORT := uv export -q --no-emit-workspace --no-annotate --no-header
 STORE_VERSION := 0.5.3-beta.196
 CACHE := $(or $(SOCIAL_CACHE),$(HOME)/.cache/social-publishing)
@@ -39,6 +39,7 @@ down: $(INSTALLED) ## end a running stack, or one left behind
 .PHONY: up
 up: $(INSTALLED) ## the same system in containers (needs Docker)
 	@$(BIN)/python -m localstack token > /dev/null
+	@mkdir -p .local/data/objects .local/data/media-work
 	@SOCIAL_UID=$$(id -u) SOCIAL_GID=$$(id -g) docker compose up --build
 
 .PHONY: doctor
@@ -52,6 +53,10 @@ smoke: $(INSTALLED) ## publish through a running stack and check what is live
 .PHONY: token
 token: $(INSTALLED) ## print an access token (ROLE=creator TENANT=demo SUB=user_001)
 	@$(BIN)/python -m localstack token --role $(ROLE) --tenant $(TENANT) --sub $(SUB)
+
+.PHONY: rotate-keys
+rotate-keys: $(INSTALLED) ## seal all tokens anew under the active key of a running stack's vault
+	@eval "$$($(BIN)/python -m localstack env)"; exec $(BIN)/python -m publisher rotate-keys
 
 .PHONY: rebuild
 rebuild: $(INSTALLED) ## fold the posts' log again from its beginning and compare (REPAIR=1 mends)
@@ -90,9 +95,17 @@ crash-matrix: $(INSTALLED) ## kill every process at every named step, on the rea
 races: $(INSTALLED) ## cancel, edit and reschedule against the due moment (RACES=1000 of each)
 	@RACES=$(or $(RACES),1000) $(BIN)/python -m pytest tests/races
 
+.PHONY: webhook-losses
+webhook-losses: $(INSTALLED) ## webhooks while the service dies again and again: none is lost (EVENTS=100000)
+	@WEBHOOK_EVENTS=$(or $(EVENTS),100000) $(BIN)/python -m pytest -s tests/webhooks/test_losses.py
+
 .PHONY: soak
 soak: $(INSTALLED) ## kill processes at random under load (MINUTES=30)
 	@SOAK_MINUTES=$(or $(MINUTES),30) $(BIN)/python -m pytest tests/crashes/test_soak.py
+
+.PHONY: large-upload
+large-upload: $(INSTALLED) ## a gigabyte through the gateway, whose memory must stay flat (MB=1024)
+	@LARGE_MB=$(or $(MB),1024) $(BIN)/python -m pytest tests/media/test_large.py -s
 
 .PHONY: install
 install: $(INSTALLED) ## only install what the other commands need

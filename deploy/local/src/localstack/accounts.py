@@ -46,6 +46,14 @@ class AccountOptions(TypedDict, total=False):
     token_expires_in: int
 
 
+_PAGE_SCOPES = (
+    "w_organization_social",
+    "r_organization_social",
+    "w_organization_social_feed",
+    "r_organization_social_feed",
+    "rw_organization_admin",
+    "r_basicprofile",
+)
 _DEFAULTS: AccountOptions = {"username": "acme", "display_name": "Acme", "followers": 15_000}
 
 
@@ -68,6 +76,8 @@ def create_and_connect(
     chosen: AccountOptions = {**_DEFAULTS, **options}
     if platform == "linkedin":
         chosen.setdefault("kind", "organization")
+        if chosen["kind"] == "organization":
+            chosen.setdefault("scopes", list(_PAGE_SCOPES))
     made = _create(settings.sandbox_url, {"platform": platform, **chosen})
     account_id = account_id or new_id("acc")
     _connect(
@@ -81,7 +91,7 @@ def create_and_connect(
             "display_name": chosen["display_name"],
             "followers": chosen["followers"],
             "account_type": "company_page" if chosen.get("kind") == "organization" else "profile",
-            "permissions": ["post", "read_analytics"],
+            "permissions": ["post", "comment", "read_analytics"],
             "access_token": made.access_token,
             "refresh_token": made.refresh_token,
             "profile_image": None,

@@ -1,8 +1,10 @@
-"""One round trip a person can see: two accounts, one post now, one a few seconds later, and what became of them."""
+"""One round trip a person can see: a post now, one a few seconds later, a video, and what became of them everywhere."""
 
 from __future__ import annotations
 
+import struct
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +23,12 @@ from localstack.settings import Settings
 API = "/api/v1/creator/social"
 TENANT = "demo"
 _AHEAD = timedelta(seconds=5)
+_VIDEO_OPTIONS: Mapping[Platform, Mapping[str, object]] = {
+    "instagram": {},
+    "facebook": {"post_type": "reel"},
+    "youtube": {"post_type": "short"},
+    "tiktok": {"privacy_level": "public_to_everyone"},
+}
 _PUBLISHED_WITHIN_SECONDS = 60.0
 _ASK_EVERY_SECONDS = 0.1
 
@@ -35,6 +43,11 @@ class Target(Struct, frozen=True, kw_only=True):
     status: str
     url: str | None = None
     error: Any = None
+
+
+class Upload(Struct, frozen=True, kw_only=True):
+    media_id: str
+    status: str
 
 
 class Publication(Struct, frozen=True, kw_only=True):
@@ -67,16 +80,23 @@ class Demo:
     def run(self) -> list[str]:
         """Play it and return the account ids it used; raise DemoError if anything is not as promised."""
         connected = [self._connect("twitter"), self._connect("linkedin")]
+        filmed = [self._connect(platform) for platform in _VIDEO_OPTIONS]
         now = datetime.now(UTC)
+        picture = self._upload()
         text = f"Hello from the Social Publishing API, {now:%Y-%m-%d %H:%M:%S.%f} UTC"
         later = f"Scheduled: {text}"
         due = now + _AHEAD
-        first = self._publish(text, connected)
+        first = self._publish(text, connected, media_id=picture)
         second = self._publish(later, connected, publish_at=due)
-        self._say(f"{first}: publishing now; {second}: due at {due:%H:%M:%S} UTC")
-        for publish_id, published in ((first, text), (second, later)):
+        third = self._publish(f"Filmed: {text}", filmed, video=f"{self._settings.sandbox_url}/_sandbox/media/video.mp4")
+        self._say(f"{first} and {third}: publishing now; {second}: due at {due:%H:%M:%S} UTC")
+        for publish_id, published, accounts in (
+            (first, text, connected),
+            (third, f"Filmed: {text}", filmed),
+            (second, later, connected),
+        ):
             self._report(self._until_published(publish_id))
-            for account in connected:
+            for account in accounts:
                 self._check_live_once(account, published)
         return [account.account_id for account in connected]
 
@@ -88,10 +108,43 @@ class Demo:
         self._say(f"connected {platform} account {account.account_id} (@{account.username})")
         return account
 
-    def _publish(self, text: str, targets: list[ConnectedAccount], publish_at: datetime | None = None) -> str:
+    def _upload(self) -> str:
+        """A picture of its own making."""
+        answer = self._call(
+            "POST",
+            "/media/upload",
+            headers={"Idempotency-Key": new_id("demo")},
+            files={"file": ("hello.png", _png(600, 400))},
+            data={"alt_text": "One colour"},
+        )
+        uploaded = msgspec.json.decode(answer, type=Upload)
+        self._say(f"uploaded {uploaded.media_id}: {uploaded.status}")
+        return uploaded.media_id
+
+    def _publish(
+        self,
+        text: str,
+        targets: list[ConnectedAccount],
+        publish_at: datetime | None = None,
+        video: str | None = None,
+        media_id: str | None = None,
+    ) -> str:
+        media: list[dict[str, str]] = []
+        if video is not None:
+            media.append({"type": "video", "url": f"{video}?w=720&h=1280&seconds=5"})
+        if media_id is not None:
+            media.append({"type": "image", "media_id": media_id})
         body: dict[str, object] = {
-            "content": {"text": text},
-            "platforms": [{"platform": target.platform, "account_id": target.account_id} for target in targets],
+            "content": {"text": text, "media": media},
+            "title": "Hello",
+            "platforms": [
+                {
+                    "platform": target.platform,
+                    "account_id": target.account_id,
+                    "options": _VIDEO_OPTIONS[target.platform] if video is not None else {},
+                }
+                for target in targets
+            ],
         }
         if publish_at is not None:
             body["publish_at"] = publish_at.isoformat()
@@ -121,7 +174,7 @@ class Demo:
         except httpx.HTTPError as failure:
             raise DemoError(f"the sandbox does not show what is live: {failure!r}") from failure
         posts: list[Mapping[str, Any]] = answer.json()["posts"]
-        live = [post for post in posts if post["text"] == text]
+        live = [post for post in posts if text in post["text"].splitlines()]
         if len(live) != 1:
             raise DemoError(f"{account.platform} shows the post {len(live)} times, not once: {text!r}")
 
@@ -133,6 +186,18 @@ class Demo:
         if not answer.is_success:
             raise DemoError(f"{method} {path} was answered {answer.status_code}: {answer.text}")
         return answer.content
+
+
+def _png(width: int, height: int) -> bytes:
+    """One colour (PNG, RFC 2083)."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = (b"\x00" + b"\x1f\x6f\xeb" * width) * height
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def not_ready(settings: Settings) -> list[str]:

@@ -26,6 +26,16 @@ class Keys(Struct, frozen=True):
     public_keys: Path
     """The matching JWKS, which the gateway trusts."""
     vault_keys: Path
+    internal_secret: Path
+    """What the gateway shows to the publisher."""
+    media_signing_keys: Path
+    """What signs the addresses of files."""
+    webhooks_keys: Path
+    """What seals the secrets of webhook endpoints."""
+    webhooks_secret: Path
+    """What the gateway shows to the webhooks service."""
+    client_secret: Path
+    """Of the apps that are registered at the platforms; the sandbox takes any."""
 
     @classmethod
     def in_folder(cls, folder: Path) -> Self:
@@ -33,6 +43,11 @@ class Keys(Struct, frozen=True):
             signing_key=folder / "signing-key.json",
             public_keys=folder / "jwks.json",
             vault_keys=folder / "vault-keys.json",
+            internal_secret=folder / "internal-secret",
+            media_signing_keys=folder / "media-signing-keys",
+            webhooks_keys=folder / "webhooks-keys.json",
+            webhooks_secret=folder / "webhooks-secret",
+            client_secret=folder / "client-secret",
         )
 
     def ensure(self) -> None:
@@ -44,9 +59,13 @@ class Keys(Struct, frozen=True):
             _write_private(self.signing_key, made.as_dict(private=True))
         public = KeySet([self._key()]).as_dict(private=False)
         self.public_keys.write_text(json.dumps(public))
-        if not self.vault_keys.exists():
-            wrapping_key = base64.b64encode(secrets.token_bytes(32)).decode()
-            _write_private(self.vault_keys, {"active": "k1", "keys": {"k1": wrapping_key}})
+        for keyring in (self.vault_keys, self.webhooks_keys):
+            if not keyring.exists():
+                wrapping_key = base64.b64encode(secrets.token_bytes(32)).decode()
+                _write_private(keyring, {"active": "k1", "keys": {"k1": wrapping_key}})
+        for secret in (self.internal_secret, self.media_signing_keys, self.webhooks_secret, self.client_secret):
+            if not secret.exists():
+                _write_text(secret, secrets.token_urlsafe(32))
 
     def token(
         self,
@@ -78,6 +97,10 @@ class Keys(Struct, frozen=True):
 
 
 def _write_private(path: Path, content: object) -> None:
+    _write_text(path, json.dumps(content))
+
+
+def _write_text(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump(content, file)
+        file.write(text)

@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     gateway_health_port: int = 8001
     posts_health_port: int = 8002
     publisher_health_port: int = 8003
+    publisher_internal_port: int = 8004
+    analytics_health_port: int = 8010
+    media_health_port: int = 8020
+    webhooks_health_port: int = 8030
+    webhooks_internal_port: int = 8031
     sandbox_host: str = "127.0.0.1"
     sandbox_port: int = 8090
 
@@ -72,6 +77,11 @@ class Settings(BaseSettings):
             "GATEWAY_HEALTH_PORT": self.gateway_health_port,
             "POSTS_HEALTH_PORT": self.posts_health_port,
             "PUBLISHER_HEALTH_PORT": self.publisher_health_port,
+            "PUBLISHER_INTERNAL_PORT": self.publisher_internal_port,
+            "ANALYTICS_HEALTH_PORT": self.analytics_health_port,
+            "MEDIA_HEALTH_PORT": self.media_health_port,
+            "WEBHOOKS_HEALTH_PORT": self.webhooks_health_port,
+            "WEBHOOKS_INTERNAL_PORT": self.webhooks_internal_port,
             "SANDBOX_PORT": self.sandbox_port,
         }
         if self.kafka_bootstrap is None:

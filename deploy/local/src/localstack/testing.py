@@ -28,6 +28,7 @@ QUICK_START = "-XX:TieredStopAtLevel=1"
 """Compile quickly rather than well: the broker of a short test starts in half the processor time."""
 IMPATIENT = {
     "READS_PER_SECOND": "100000",
+    "ANALYTICS_REFRESH_EVERY": "0",
     "WRITES_PER_SECOND": "100000",
     "PUBLISHER_CALL_TIMEOUT": "3",
     "PUBLISHER_FENCE": "2",
@@ -35,6 +36,13 @@ IMPATIENT = {
     "PUBLISHER_UNREACHABLE_DELAYS": "[0.2, 0.5, 1, 2, 4, 8]",
     "X_ABSENCE_GAP": "1",
     "LINKEDIN_ABSENCE_GAP": "1",
+    "FACEBOOK_ABSENCE_GAP": "1",
+    "INSTAGRAM_ABSENCE_GAP": "1",
+    "INSTAGRAM_CONTAINER_DELAYS": "[0.2, 1, 2]",
+    "TIKTOK_ABSENCE_GAP": "1",
+    "TIKTOK_CALL_TIMEOUT": "5",
+    "YOUTUBE_ABSENCE_GAP": "1",
+    "YOUTUBE_CALL_TIMEOUT": "5",
 }
 """What services inherit in tests: limits that no test reaches by accident, and seconds where production has minutes."""
 _CONTAINER_READY_WITHIN_SECONDS = 120.0
@@ -80,7 +88,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def isolated_settings(folder: Path) -> Settings:
     """A stack of its own: data and logs in `folder`, free ports, a database nobody else uses."""
-    gateway, gateway_health, posts, publisher, sandbox, broker, controller, mongodb = free_ports(8)
+    (
+        gateway,
+        gateway_health,
+        posts,
+        publisher,
+        internal,
+        sandbox,
+        broker,
+        controller,
+        mongodb,
+        analytics,
+        media,
+        webhooks,
+        webhooks_internal,
+    ) = free_ports(13)
     return Settings(
         social_state=folder,
         kafka_port=broker,
@@ -92,7 +114,12 @@ def isolated_settings(folder: Path) -> Settings:
         gateway_health_port=gateway_health,
         posts_health_port=posts,
         publisher_health_port=publisher,
+        publisher_internal_port=internal,
+        media_health_port=media,
+        webhooks_health_port=webhooks,
+        webhooks_internal_port=webhooks_internal,
         sandbox_port=sandbox,
+        analytics_health_port=analytics,
     )
 
 
