@@ -12,7 +12,10 @@ from pathlib import Path
 
 import due
 import front
+import hooks
 import rebuilding
+import sampling
+import uploads
 import writer
 from figures import Figure, as_json, table
 from system import System, running
@@ -20,7 +23,7 @@ from system import System, running
 ACCOUNTS = 32
 
 
-PARTS = ("front", "due", "writer", "growth", "rebuild")
+PARTS = ("front", "due", "writer", "growth", "rebuild", "analytics", "media", "webhooks")
 
 
 async def measure(system: System, parts: Sequence[str], *, quick: bool) -> list[Figure]:
@@ -37,8 +40,14 @@ async def measure(system: System, parts: Sequence[str], *, quick: bool) -> list[
                 figures += await writer.measure(system, 5_000 if quick else 20_000)
             case "growth":
                 figures += await front.flatness(system, 1_000, 20_000 if quick else 100_000)
+            case "media":
+                figures += await uploads.measure(system, quick=quick)
             case "rebuild":
                 figures += await rebuilding.measure(system)
+            case "analytics":
+                figures += await sampling.measure(system, 1_000, 20_000 if quick else 100_000)
+            case "webhooks":
+                figures += await hooks.measure(system, quick=quick)
     figures += _memory(system, "at the end")
     return figures
 

@@ -18,7 +18,7 @@ from localstack.testing import isolated_settings
 
 API = "/api/v1/creator/social"
 TENANT = "bench"
-SERVICES = ("gateway", "posts", "publisher")
+SERVICES = ("analytics", "gateway", "posts", "publisher")
 
 
 class System:
@@ -74,7 +74,12 @@ def _rss(pid: int) -> float:
 @contextmanager
 def running() -> Iterator[System]:
     # Services inherit these.
-    os.environ |= {"READS_PER_SECOND": "1000000", "WRITES_PER_SECOND": "1000000", "LOG_LEVEL": "WARNING"}
+    os.environ |= {
+        "READS_PER_SECOND": "1000000",
+        "WRITES_PER_SECOND": "1000000",
+        "LOG_LEVEL": "WARNING",
+        "WEBHOOKS_MOST_ENDPOINTS": "5000",
+    }
     with tempfile.TemporaryDirectory() as folder, Stack(isolated_settings(Path(folder)), print) as stack:
         system = System(stack)
         yield system

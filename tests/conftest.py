@@ -113,6 +113,10 @@ class Sandbox:
         """What is live on the account, oldest first."""
         return list(self._get("/ledger", account=account.platform_user_id)["posts"])
 
+    def posts(self, platform: str, platform_user_id: str) -> list[dict[str, Any]]:
+        """What is live there, oldest first."""
+        return list(self._get("/ledger", platform=platform, account=platform_user_id)["posts"])
+
     def requests(self, account: Account, call: str) -> list[dict[str, Any]]:
         return list(self._get("/requests", account=account.platform_user_id, call=call)["requests"])
 
@@ -197,3 +201,13 @@ def client(stack: Stack, session_tenant: str, sandbox: Sandbox, twitter: Account
 def stranger(stack: Stack) -> Client:
     """A user of another tenant, who has nothing."""
     return Client(stack, new_id("tenant"))
+
+
+@pytest.fixture
+def as_role(stack: Stack) -> Callable[..., Client]:
+    """A user with this role, of a tenant of their own unless one is named."""
+
+    def as_role(role: str, tenant: str | None = None) -> Client:
+        return Client(stack, tenant or new_id("tenant"), role=role)
+
+    return as_role

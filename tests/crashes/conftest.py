@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.conftest import Account
 
 from contracts.ids import new_id
 
@@ -17,19 +18,28 @@ from contracts.ids import new_id
 class Load:
     """Publications of every kind, each recognisable on the platforms by its mark."""
 
-    def __init__(self, client: Any, sandbox: Any, accounts: tuple[Any, ...], eventually: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        client: Any,
+        sandbox: Any,
+        accounts: tuple[Any, ...],
+        visual: tuple[Any, ...],
+        eventually: Callable[..., Any],
+    ) -> None:
         self._client = client
         self._sandbox = sandbox
         self._accounts = accounts
+        self._visual = visual
         self._eventually = eventually
         self._expected: dict[str, list[str]] = {}
+        self._expected_visual: list[tuple[Any, str]] = []
         self._cancelled: set[str] = set()
         self._post_ids: list[str] = []
         self._offering: threading.Thread | None = None
         self._failure: BaseException | None = None
 
     def start(self, rounds: int = 1) -> None:
-        """Offers twelve publications a round, in the background."""
+        """Offers twelve publications a round, and one for each that is to be seen, in the background."""
 
         def offer() -> None:
             try:
@@ -59,6 +69,9 @@ class Load:
                 elsewhere = len(texts) > 1 and account.platform != "twitter"
                 wanted = [] if mark in self._cancelled or elsewhere else texts
                 assert [text for text in live if mark in text] == wanted, (account.platform, mark)
+        for account, mark in self._expected_visual:
+            seen = [post["text"] for post in self._sandbox.live(account) if mark in post["text"]]
+            assert len(seen) == 1, (account.platform, mark, seen)
 
     def _offer(self) -> None:
         targets = [{"platform": account.platform, "account_id": account.id} for account in self._accounts]
@@ -69,6 +82,18 @@ class Load:
         for _ in range(3):
             self._publish_and_cancel({"platforms": targets, "publish_at": (now + timedelta(minutes=5)).isoformat()})
         self._thread()
+        for account, media, options in self._visual:
+            self._publish_media(account, media, options)
+
+    def _publish_media(self, account: Any, media: list[dict[str, Any]], options: dict[str, Any]) -> None:
+        mark = new_id("mark")
+        body = {
+            "content": {"text": f"seen {mark}", "media": media},
+            "title": "A title",
+            "platforms": [{"platform": account.platform, "account_id": account.id, "options": options}],
+        }
+        self._post_ids.append(self._insist("POST", "/publish", body)["post_id"])
+        self._expected_visual.append((account, mark))
 
     def _publish(self, body: Any) -> None:
         mark = new_id("mark")
@@ -120,7 +145,33 @@ class Load:
 
 @pytest.fixture
 def load(client: Any, sandbox: Any, twitter: Any, linkedin: Any, eventually: Any) -> Load:
-    return Load(client, sandbox, (twitter, linkedin), eventually)
+    """Texts, on X and LinkedIn."""
+    return Load(client, sandbox, (twitter, linkedin), (), eventually)
+
+
+@pytest.fixture
+def load_everywhere(client: Any, sandbox: Any, twitter: Any, linkedin: Any, visual: Any, eventually: Any) -> Load:
+    """The same, and pictures and videos on the other platforms."""
+    return Load(client, sandbox, (twitter, linkedin), visual, eventually)
+
+
+@pytest.fixture(scope="session")
+def visual(stack: Any, session_tenant: str, sandbox: Any) -> tuple[Any, ...]:
+    """Accounts of the platforms that publish pictures, with what is published there: every multi-step protocol."""
+    images = [{"type": "image", "url": sandbox.media("image.jpg", w=1080, h=1080, shade=shade)} for shade in (1, 2)]
+    video = [{"type": "video", "url": sandbox.media("video.mp4", w=720, h=1280, seconds=5)}]
+
+    def account(platform: Any) -> Any:
+        account_id = stack.connect_account(session_tenant, platform, username=f"brand.{platform}")
+        return Account(account_id, platform, stack.platform_user_id(account_id))
+
+    return (
+        (account("facebook"), images, {}),
+        (account("instagram"), images, {}),
+        (account("instagram"), video, {}),
+        (account("youtube"), video, {}),
+        (account("tiktok"), video, {"privacy_level": "public_to_everyone"}),
+    )
 
 
 @pytest.fixture

@@ -20,13 +20,17 @@ def another(stack: Any, tmp_path: Any) -> Iterator[Any]:
     started: list[Process] = []
 
     def another(service: str) -> Process:
-        (port,) = free_ports(1)
+        port, internal = free_ports(2)
         process = Process(
             f"second-{service}",
             (sys.executable, "-m", service),
             log=tmp_path / f"{service}.log",
             probe=lambda: is_ready(f"http://127.0.0.1:{port}/readyz"),
-            environment={**stack.process(service).environment, "HEALTH_PORT": str(port)},
+            environment={
+                **stack.process(service).environment,
+                "HEALTH_PORT": str(port),
+                "PUBLISHER_INTERNAL_PORT": str(internal),
+            },
         )
         started.append(process)
         process.start()

@@ -24,7 +24,7 @@ def test_accounts_are_listed_with_every_field(client: Any, twitter: Any, linkedi
     assert account["followers"] == 15_420
     assert account["status"] == "connected"
     assert datetime.fromisoformat(account["connected_at"]) <= datetime.now(UTC)
-    assert account["permissions"] == ["post", "read_analytics"]
+    assert account["permissions"] == ["post", "comment", "read_analytics"]
     assert accounts[linkedin.id]["account_type"] == "company_page"
     assert accounts[linkedin.id]["username"] == "my-company"
     assert [each["id"] for each in client.get("/accounts", platform="linkedin")["accounts"]] == [linkedin.id]

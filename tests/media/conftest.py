@@ -1,0 +1,82 @@
+"""Sending files as a client does, and looking at the processes that take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from contracts.ids import new_id
+
+
+class Media:
+    """The media routes, seen by one user."""
+
+    def __init__(self, client: Any, eventually: Callable[..., Any]) -> None:
+        self.client = client
+        self._eventually = eventually
+
+    def send(self, data: bytes, name: str = "a.bin", *, key: str | None = None, **fields: str) -> Any:
+        files = {"file": (name or "-", data)}
+        return self.client.request("POST", "/media/upload", key=key, files=files, data=fields)
+
+    def upload(self, data: bytes, name: str = "a.bin", **fields: str) -> Any:
+        """The upload once it is ready."""
+        answer = self.send(data, name, **fields)
+        assert answer.status_code in (201, 202), answer.text
+        return self.settled(answer.json()["media_id"])
+
+    def settled(self, media_id: str) -> Any:
+        def done() -> Any:
+            answer = self.client.request("GET", f"/media/{media_id}")
+            # Before its upload is decided, which an outage may delay, nobody knows of it.
+            assert answer.status_code in (200, 404), answer.text
+            found = answer.json()
+            return found if answer.status_code == 200 and found["status"] != "processing" else None
+
+        return self._eventually(done, what=f"{media_id} being looked into")
+
+    def variants(self, path: str) -> Any:
+        """Those of the upload at this path, once all are made."""
+
+        def made() -> Any:
+            found = self.client.get(path)["variants"]
+            return found if found and all(each["status"] != "requested" for each in found) else None
+
+        return self._eventually(made, what=f"the variants of {path}")
+
+
+@pytest.fixture
+def media(client: Any, eventually: Callable[..., Any]) -> Media:
+    return Media(client, eventually)
+
+
+@pytest.fixture
+def media_of(eventually: Callable[..., Any]) -> Callable[[Any], Media]:
+    return lambda client: Media(client, eventually)
+
+
+@pytest.fixture
+def with_media_faults() -> Any:
+    """Runs the media service with fault points inside; from its next start it is without them."""
+
+    @contextmanager
+    def with_media_faults(process: Any, script: str) -> Iterator[None]:
+        process.environment["FAULT_POINTS"] = script
+        process.stop()
+        process.spawn()
+        del process.environment["FAULT_POINTS"]
+        try:
+            yield
+        finally:
+            process.resume()
+            process.restart()
+
+    return with_media_faults
+
+
+@pytest.fixture
+def tenant() -> str:
+    return new_id("tenant")

@@ -1,0 +1,217 @@
+"""Every event reaches every endpoint that wants it, whatever dies: judged by the receiver.
+
+WEBHOOK_EVENTS sets how many go through in the long run of it (`make webhook-losses`).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from localstack.process import Process, free_ports
+from localstack.services import is_ready
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(7_200)]
+
+EVENTS = int(os.environ.get("WEBHOOK_EVENTS", "600"))
+STEPS = (
+    "webhooks.before_record",
+    "webhooks.after_record",
+    "webhooks.before_commit",
+    "webhooks.before_call",
+    "webhooks.after_call",
+    "webhooks.answer_recorded",
+)
+
+
+@contextmanager
+def fault_points(process: Any, script: str) -> Iterator[None]:
+    """Runs a process with fault points inside; from its next start it is without them."""
+    process.environment["FAULT_POINTS"] = script
+    process.stop()
+    process.spawn()
+    process.wait_ready()
+    del process.environment["FAULT_POINTS"]
+    try:
+        yield
+    finally:
+        process.resume()
+        process.restart()
+
+
+@pytest.fixture
+def second(stack: Any, tmp_path: Any) -> Iterator[Callable[[], Process]]:
+    """Starts another instance of the service."""
+    started: list[Process] = []
+
+    def second() -> Process:
+        port, internal = free_ports(2)
+        process = Process(
+            "second-webhooks",
+            (sys.executable, "-m", "webhooks"),
+            log=tmp_path / "webhooks.log",
+            probe=lambda: is_ready(f"http://127.0.0.1:{port}/readyz"),
+            environment={
+                **stack.process("webhooks").environment,
+                "HEALTH_PORT": str(port),
+                "WEBHOOKS_INTERNAL_PORT": str(internal),
+            },
+        )
+        started.append(process)
+        process.start()
+        return process
+
+    yield second
+    for process in started:
+        process.stop()
+
+
+class Tenants:
+    """Tenants with endpoints of several kinds at one receiver, each known by its path."""
+
+    def __init__(self, as_role: Any, receiver: Any, eventually: Any, *, endpoints: int) -> None:
+        self.manager = as_role("manager")
+        self._receiver = receiver
+        self._eventually = eventually
+        self.ids = [
+            self.manager.post("/webhooks", {"url": f"{receiver.url}/{number}", "fifo": number % 2 == 1}, status=201)[
+                "id"
+            ]
+            for number in range(endpoints)
+        ]
+        self.expected: list[str] = []
+
+    @property
+    def id(self) -> str:
+        return str(self.manager.tenant)
+
+    def verify(self, *, seconds: float = 120) -> Counter[str]:
+        """Each event once or more at each endpoint, under one `webhook-id` and one number; no number is missing."""
+        wanted = set(self.expected)
+        paths = [f"/hook/{number}" for number in range(len(self.ids))]
+
+        def by_path() -> dict[str, list[Any]]:
+            found: dict[str, list[Any]] = {path: [] for path in paths}
+            for each in list(self._receiver.accepted):
+                if each.path in found:
+                    found[each.path].append(each)
+            return found
+
+        self._eventually(
+            lambda: all({each.json["event_id"] for each in got} == wanted for got in by_path().values()),
+            seconds=seconds,
+            what="every event at every endpoint",
+        )
+        repeats: Counter[str] = Counter()
+        for path, got in by_path().items():
+            numbers = {each.id: each.json["sequence"] for each in got}
+            events = {each.id: each.json["event_id"] for each in got}
+            assert len(numbers) == len(wanted), "one webhook-id for each event"
+            assert sorted(numbers.values()) == list(range(1, len(wanted) + 1)), "no gap, nothing twice"
+            assert set(events.values()) == wanted
+            assert len({(each.id, each.body) for each in got}) == len(numbers), "the same body every time"
+            repeats[path] = len(got) - len(numbers)
+        return repeats
+
+    def in_order(self, number: int) -> bool:
+        """Whether what this endpoint saw for the first time came in the order of the numbers."""
+        first = dict.fromkeys(
+            each.json["sequence"] for each in self._receiver.accepted if each.path == f"/hook/{number}"
+        )
+        return list(first) == sorted(first)
+
+
+@pytest.fixture
+def tenants(as_role: Any, receiver: Any, eventually: Any) -> Callable[..., Tenants]:
+    def tenants(endpoints: int = 4) -> Tenants:
+        return Tenants(as_role, receiver, eventually, endpoints=endpoints)
+
+    return tenants
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at(stack: Any, tenants: Any, say: Any, eventually: Any, step: str) -> None:
+    tenant = tenants()
+    process = stack.process("webhooks")
+    occurrence = 1 if ("record" in step and "answer" not in step) or "commit" in step else 7
+    with fault_points(process, f"{step}=kill@{occurrence}"):
+        tenant.expected += say(tenant.id, 20)
+        eventually(lambda: not process.alive, what=f"webhooks being killed at {step}")
+        tenant.expected += say(tenant.id, 5)
+        process.start()
+        tenant.verify()
+    assert tenant.in_order(1)
+    assert tenant.in_order(3)
+
+
+def test_killed_again_and_again(stack: Any, tenants: Any, say: Any, receiver: Any) -> None:
+    """At random moments, while the receiver refuses now and then."""
+    chance = random.Random(1)
+    receiver.answer = lambda _received: 503 if chance.random() < 0.02 else 200
+    tenant = tenants(3)
+    process = stack.process("webhooks")
+    for _ in range(5):
+        tenant.expected += say(tenant.id, 60)
+        time.sleep(chance.random() * 0.5)
+        process.kill()
+        process.start()
+    receiver.answer = lambda _received: 200
+    tenant.verify(seconds=240)
+
+
+def test_two_instances_share_the_work_and_either_may_die(
+    stack: Any, tenants: Any, say: Any, second: Any, eventually: Any
+) -> None:
+    tenant = tenants(6)
+    tenant.expected += say(tenant.id, 30)
+    other = second()
+    tenant.expected += say(tenant.id, 60, accounts=16)
+    tenant.verify()
+    process = stack.process("webhooks")
+    process.kill()
+    tenant.expected += say(tenant.id, 60, accounts=16)
+    tenant.verify()
+    process.start()
+    tenant.expected += say(tenant.id, 60, accounts=16)
+    other.kill()
+    tenant.expected += say(tenant.id, 30, accounts=16)
+    tenant.verify()
+
+
+def test_one_frozen_and_replaced_loses_nothing(stack: Any, tenants: Any, say: Any, second: Any) -> None:
+    """The frozen one does not know that it has been thrown out when it goes on."""
+    tenant = tenants(4)
+    process = stack.process("webhooks")
+    tenant.expected += say(tenant.id, 40)
+    process.pause()
+    try:
+        second()
+        tenant.expected += say(tenant.id, 40)
+        tenant.verify()
+    finally:
+        process.resume()
+    tenant.expected += say(tenant.id, 40)
+    tenant.verify()
+
+
+def test_none_of_many_is_lost(stack: Any, tenants: Any, say: Any) -> None:
+    """The long run: the service dies every few seconds meanwhile."""
+    tenant = tenants(2)
+    process = stack.process("webhooks")
+    left = EVENTS
+    while left:
+        count = min(left, 5_000)
+        tenant.expected += say(tenant.id, count, accounts=64)
+        left -= count
+        process.kill()
+        process.start()
+    repeats = tenant.verify(seconds=60 + EVENTS / 10)
+    print(f"{EVENTS:,} events to 2 endpoints: none lost, repeated {dict(repeats)}")  # noqa: T201  # the figure
