@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from chassis import store
+from chassis.sealing import Keyring
 from contracts import connections
 from contracts.accounts import Account, ConnectAccount
 from contracts.connections import (
@@ -35,7 +36,7 @@ from publisher.adapters.attempts import Attempts, hashed
 from publisher.adapters.http import new_client
 from publisher.adapters.oauth.registry import providers
 from publisher.adapters.renewal import FreshTokens
-from publisher.adapters.vault import Keyring, Vault
+from publisher.adapters.vault import Vault
 from publisher.connecting import Connecting
 from publisher.domain.account import AccountAggregate
 from publisher.domain.connection import ConnectError

@@ -14,6 +14,7 @@ from pymongo.errors import AutoReconnect
 
 from chassis import store
 from chassis.faultpoints import InjectedFaultError
+from chassis.sealing import Keyring
 from contracts.accounts import Account, DisconnectAccount
 from contracts.content import Platform
 from contracts.messages import Command
@@ -22,7 +23,7 @@ from publisher.adapters.http import new_client
 from publisher.adapters.oauth import linkedin, x
 from publisher.adapters.oauth.provider import App, Provider
 from publisher.adapters.renewal import FreshTokens, Providers
-from publisher.adapters.vault import Keyring, TokenRecord, Vault
+from publisher.adapters.vault import TokenRecord, Vault
 from publisher.domain.connection import Grant, Scopes
 from publisher.keeping import Keeper
 from publisher.ports import TokensDeadError, TokensUnavailableError

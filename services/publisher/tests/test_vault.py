@@ -13,7 +13,8 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
 from chassis import store
-from publisher.adapters.vault import Keyring, Sealed, TokenRecord, Vault, VaultError
+from chassis.sealing import Keyring, Sealed, SealingError
+from publisher.adapters.vault import TokenRecord, Vault
 from publisher.domain.connection import Grant
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -113,7 +114,7 @@ async def test_a_moved_token_does_not_open(
     await database["tokens"].delete_one({"_id": "acc_1"})
     await database["tokens"].insert_one(move(document))
 
-    with pytest.raises(VaultError):
+    with pytest.raises(SealingError):
         await vault.read(tenant_id, account_id, platform)
 
 
@@ -142,7 +143,7 @@ async def test_who_has_read_older_tokens_changes_nothing(database: Database) -> 
 def test_names_do_not_run_into_each_other() -> None:
     sealed = OLD.seal(b"x", "a|b", "c")
     assert OLD.open(sealed, "a|b", "c") == b"x"
-    with pytest.raises(VaultError):
+    with pytest.raises(SealingError):
         OLD.open(sealed, "a", "b|c")
 
 
@@ -150,21 +151,21 @@ def test_older_keys_still_open_and_new_ones_seal() -> None:
     sealed = OLD.seal(b"x", "t")
     assert NEW.open(sealed, "t") == b"x"
     assert NEW.seal(b"x", "t").key_version == "k2"
-    with pytest.raises(VaultError):
+    with pytest.raises(SealingError):
         OLD.open(NEW.seal(b"x", "t"), "t")
 
 
 def test_a_key_version_cannot_be_swapped() -> None:
     sealed = NEW.seal(b"x", "t")
     swapped = Sealed(key_version="k1", wrapped_key=sealed.wrapped_key, ciphertext=sealed.ciphertext)
-    with pytest.raises(VaultError):
+    with pytest.raises(SealingError):
         NEW.open(swapped, "t")
 
 
 def test_keys_must_be_whole() -> None:
-    with pytest.raises(VaultError):
+    with pytest.raises(SealingError):
         Keyring("k1", {"k1": b"short"})
-    with pytest.raises(VaultError):
+    with pytest.raises(SealingError):
         Keyring("k2", {"k1": MIDDLE})
 
 
@@ -206,7 +207,7 @@ def test_a_replaced_key_file_is_followed_and_a_broken_one_is_not(key_file: KeyFi
     assert keyring.open(sealed, "t") == b"x"
     key_file.path.write_text("{")
     assert keyring.seal(b"x", "t").key_version == "k2"
-    with pytest.raises(VaultError):
+    with pytest.raises(SealingError):
         Keyring.from_file(key_file.path)
 
 

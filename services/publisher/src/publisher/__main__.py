@@ -10,8 +10,8 @@ import uvloop
 from pymongo.errors import PyMongoError
 
 from chassis.process import run
+from chassis.sealing import SealingError
 from eventlog.sending import AppendUnknownError, NotAppendedError
-from publisher.adapters.vault import VaultError
 from publisher.bootstrap import serve
 from publisher.entrypoints.connect import Connection, NotConnectedError, connect
 from publisher.entrypoints.rotate import rotate_keys
@@ -38,7 +38,7 @@ def _connect(settings: Settings) -> None:
     except (
         msgspec.DecodeError,
         NotConnectedError,
-        VaultError,
+        SealingError,
         NotAppendedError,
         AppendUnknownError,
     ) as error:
@@ -49,7 +49,7 @@ def _connect(settings: Settings) -> None:
 def _rotate_keys(settings: Settings) -> None:
     try:
         report = uvloop.run(rotate_keys(settings, lambda count: print(f"{count} sealed anew", file=sys.stderr)))
-    except (VaultError, PyMongoError) as error:
+    except (SealingError, PyMongoError) as error:
         sys.exit(f"not rotated: {error}; run it again to go on where it stopped")
     print(json.dumps(msgspec.to_builtins(report)))
     if report.remaining:

@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 from chassis import logs, store
 from chassis.health import Health
 from chassis.process import run_together
+from chassis.sealing import Keyring
 from contracts.topics import METRICS_SAMPLES, collect_requests, publish_requests
 from eventlog.jobs import JobConsumer
 from eventlog.kafka import KafkaEventLog
@@ -37,7 +38,7 @@ from publisher.adapters.oauth.registry import providers, read_secret
 from publisher.adapters.renewal import FreshTokens
 from publisher.adapters.tiktok import TikTokConnector
 from publisher.adapters.uploads import MongoAssets, Uploads
-from publisher.adapters.vault import Keyring, Vault
+from publisher.adapters.vault import Vault
 from publisher.adapters.x import XConnector
 from publisher.adapters.youtube import YouTubeConnector
 from publisher.collecting import Collector, MetricsReader

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
+from chassis.sealing import SealingError
 from contracts.accounts import Account, ConnectAccount, DisconnectAccount, UpdateProfile
 from contracts.connections import (
     ATTEMPT_SECONDS,
@@ -34,7 +35,7 @@ from publisher.adapters.attempts import Attempt, Attempts, Selection
 from publisher.adapters.http import utc_now
 from publisher.adapters.oauth.provider import Provider
 from publisher.adapters.renewal import FreshTokens, Providers
-from publisher.adapters.vault import TokenRecord, Vault, VaultError
+from publisher.adapters.vault import TokenRecord, Vault
 from publisher.domain.connection import (
     Connectable,
     ConnectError,
@@ -291,7 +292,7 @@ class Connecting:
         """None also when it does not decrypt: then it is of no use to anybody."""
         try:
             return await self._vault.read(account.tenant_id, account.account_id, account.platform)
-        except VaultError:
+        except SealingError:
             log.error("a token record does not decrypt", account_id=account.account_id)
             return None
 

@@ -27,7 +27,7 @@ class Settings(OAuthSettings):
     """Seconds throughout."""
 
     vault_keys_file: Path
-    """The key-encryption keys of the token vault: see `publisher.adapters.vault.Keyring.from_file`."""
+    """The key-encryption keys of the token vault: see `chassis.sealing.Keyring.from_file`."""
     publisher_platforms: tuple[Platform, ...] = PLATFORMS
     publisher_concurrency: int = 64
     publisher_collect_concurrency: int = 4

@@ -13,11 +13,11 @@ import msgspec
 from msgspec import Struct
 from pymongo.asynchronous.database import AsyncDatabase
 
+from chassis.sealing import Keyring, Sealed, SealingError
 from chassis.store import Document
 from contracts.connections import ATTEMPT_SECONDS, SELECTION_SECONDS
 from contracts.content import Platform
 from publisher.adapters.http import utc_now
-from publisher.adapters.vault import Keyring, Sealed, VaultError
 from publisher.domain.connection import Connectable
 
 
@@ -112,7 +112,7 @@ class Attempts:
         )
         try:
             content = self._keyring.open(sealed, kind.__name__, hashed(key))
-        except VaultError:
+        except SealingError:
             return None
         return msgspec.json.decode(content, type=kind)
 

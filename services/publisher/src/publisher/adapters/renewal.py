@@ -76,7 +76,7 @@ class FreshTokens:
         self._attempts: set[asyncio.Task[CameTo]] = set()
 
     async def access_token(self, account: Account, *, refused: str | None = None) -> Secret | None:
-        """Raises TokensDeadError, TokensUnavailableError, and VaultError when the record does not decrypt."""
+        """Raises TokensDeadError, TokensUnavailableError, and SealingError when the record does not decrypt."""
         record = await self._recent(account)
         if record is None:
             return None

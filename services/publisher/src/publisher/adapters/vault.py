@@ -1,111 +1,25 @@
-"""Tokens at rest: AES-256-GCM under a data key for each token, which is wrapped by a key-encryption key.
-
-The associated data ties a ciphertext to its tenant, account, platform, kind and key version: moved anywhere else it
-does not decrypt.
+"""Tokens at rest, each sealed for its tenant, account, platform and kind: moved anywhere else it does not open.
 
 An account's tokens lie in one document, so that a pair of tokens is replaced whole. Its `generation` changes with the
 tokens and guards every change: who has read older ones changes nothing.
 """
 
-import base64
-import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 from pymongo.asynchronous.database import AsyncDatabase
 
+from chassis.sealing import Keyring, Sealed, SealingError
 from chassis.store import Document
 from contracts.content import Platform
 from publisher.adapters.http import utc_now
 from publisher.domain.connection import Grant
 
 Kind = Literal["access", "refresh", "user"]
-
-_NONCE_BYTES = 12
-_KEY_BYTES = 32
-
-
-class VaultError(Exception):
-    """A key file that is none, a key version that is not there, or a record that does not decrypt."""
-
-
-class _KeyFile(Struct, frozen=True):
-    active: str
-    keys: dict[str, str]
-
-
-class Sealed(Struct, frozen=True, kw_only=True):
-    """Bytes that only the same keyring opens, and only in the context they were sealed for."""
-
-    key_version: str
-    wrapped_key: bytes
-    ciphertext: bytes
-
-
-class Keyring:
-    """Key-encryption keys by version. New records are written under the active one; older ones are still read."""
-
-    def __init__(self, active: str, keys: Mapping[str, bytes]) -> None:
-        if active not in keys or any(len(key) != _KEY_BYTES for key in keys.values()):
-            raise VaultError(f"the vault needs keys of {_KEY_BYTES} bytes each, and the active one among them")
-        self._active = active
-        self._keys = {version: AESGCM(key) for version, key in keys.items()}
-        self._path: Path | None = None
-        self._read_as: tuple[int, int] | None = None
-
-    @classmethod
-    def from_file(cls, path: Path) -> Self:
-        """From JSON: {"active": "k1", "keys": {"k1": "<base64 of 32 bytes>"}}. Raises VaultError.
-
-        A file that is replaced later is read again, so that keys change without a restart.
-        """
-        keyring = cls(*_read_keys(path))
-        keyring._path, keyring._read_as = path, _identity(path)
-        return keyring
-
-    @property
-    def active(self) -> str:
-        self._follow()
-        return self._active
-
-    def seal(self, plain: bytes, *context: str) -> Sealed:
-        """Under a key of its own, wrapped by the active one."""
-        version = self.active
-        bound_to = _associated_data(*context, version)
-        data_key = os.urandom(_KEY_BYTES)
-        return Sealed(
-            key_version=version,
-            wrapped_key=_encrypt(self._keys[version], data_key, bound_to),
-            ciphertext=_encrypt(AESGCM(data_key), plain, bound_to),
-        )
-
-    def open(self, sealed: Sealed, *context: str) -> bytes:
-        """Raises VaultError."""
-        self._follow()
-        key = self._keys.get(sealed.key_version)
-        if key is None:
-            raise VaultError(f"key version {sealed.key_version} is not in VAULT_KEYS_FILE")
-        bound_to = _associated_data(*context, sealed.key_version)
-        data_key = _decrypt(key, sealed.wrapped_key, bound_to)
-        return _decrypt(AESGCM(data_key), sealed.ciphertext, bound_to)
-
-    def _follow(self) -> None:
-        """Reads the file again when it is another one than before. One that cannot be read changes nothing."""
-        if self._path is None or (found := _identity(self._path)) in (None, self._read_as):
-            return
-        self._read_as = found
-        try:
-            fresh = type(self)(*_read_keys(self._path))
-        except VaultError:
-            return
-        self._active, self._keys = fresh._active, fresh._keys
 
 
 class TokenRecord(Struct, frozen=True, kw_only=True):
@@ -182,7 +96,7 @@ class Vault:
         )
 
     async def read(self, tenant_id: str, account_id: str, platform: Platform) -> TokenRecord | None:
-        """Raises VaultError when the record does not decrypt."""
+        """Raises SealingError when the record does not decrypt."""
         document = await self._collection.find_one({"_id": account_id, "tenant_id": tenant_id})
         return None if document is None else self._opened(document, tenant_id, account_id, platform)
 
@@ -287,7 +201,7 @@ class Vault:
 
     async def rotate(self, *, on_progress: Callable[[int], None] = lambda _: None) -> RotationReport:
         """Seals every record anew under the active key, while others go on using them. What was done before is left
-        alone, so after an interruption it goes on where it was. Raises VaultError only for the key file.
+        alone, so after an interruption it goes on where it was. Raises SealingError only for the key file.
         """
         active = self._keyring.active
         already = await self._collection.count_documents({"key_version": active})
@@ -301,7 +215,7 @@ class Vault:
             for document in found:
                 try:
                     resealed += await self._reseal(document)
-                except VaultError:
+                except SealingError:
                     unreadable.add(document["_id"])
             on_progress(resealed)
         remaining = await self._collection.count_documents({"key_version": {"$ne": active}})
@@ -319,7 +233,7 @@ class Vault:
         record = self._opened(document, *owner)
         sealed = self._sealed(*owner, record.grant)
         if self._grant(Document(sealed), *owner) != _only_tokens(record.grant):
-            raise VaultError("a record that was sealed anew does not open as the same")
+            raise SealingError("a record that was sealed anew does not open as the same")
         changed = await self._collection.update_one(
             {**_same(record), "key_version": document["key_version"]}, {"$set": sealed}
         )
@@ -412,7 +326,7 @@ class Vault:
         async for document in self._collection.find(query):
             try:
                 yield self._opened(document, document["tenant_id"], document["_id"], document["platform"])
-            except VaultError:
+            except SealingError:
                 continue
 
 
@@ -422,38 +336,3 @@ def _same(record: TokenRecord) -> Document:
 
 def _only_tokens(grant: Grant) -> Grant:
     return Grant(access_token=grant.access_token, refresh_token=grant.refresh_token, user_token=grant.user_token)
-
-
-def _read_keys(path: Path) -> tuple[str, Mapping[str, bytes]]:
-    try:
-        file = msgspec.json.decode(path.read_bytes(), type=_KeyFile)
-        keys = {version: base64.b64decode(key, validate=True) for version, key in file.keys.items()}
-    except (OSError, msgspec.DecodeError, ValueError) as error:
-        raise VaultError(f"VAULT_KEYS_FILE cannot be read: {type(error).__name__}") from None
-    return file.active, keys
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Changes when the file is replaced; None while there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino
-
-
-def _associated_data(*context: str) -> bytes:
-    # As JSON, so that no separator within a name makes two contexts one.
-    return msgspec.json.encode(("v1", *context))
-
-
-def _encrypt(cipher: AESGCM, plain: bytes, bound_to: bytes) -> bytes:
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + cipher.encrypt(nonce, plain, bound_to)
-
-
-def _decrypt(cipher: AESGCM, sealed: bytes, bound_to: bytes) -> bytes:
-    try:
-        return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)
-    except InvalidTag:
-        raise VaultError("a token record does not decrypt: it was moved, or its key was changed") from None

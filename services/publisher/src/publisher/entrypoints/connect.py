@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from chassis import store
+from chassis.sealing import Keyring
 from contracts.accounts import ConnectAccount
 from contracts.content import Platform
 from contracts.ids import derived_id, new_id
 from eventlog.sending import CommandSender
 from publisher.adapters.account_log import PATIENCE, AccountLog
-from publisher.adapters.vault import Keyring, Vault
+from publisher.adapters.vault import Vault
 from publisher.domain.connection import ConnectError, Grant
 from publisher.settings import Settings
 
@@ -45,7 +46,7 @@ class NotConnectedError(Exception):
 
 
 async def connect(settings: Settings, wanted: Connection) -> str:
-    """Returns the account's id once everybody can see it connected. Raises NotConnectedError and VaultError."""
+    """Returns the account's id once everybody can see it connected. Raises NotConnectedError and SealingError."""
     account_id = wanted.account_id or derived_id("acc", wanted.tenant_id, wanted.platform, wanted.platform_user_id)
     keyring = Keyring.from_file(settings.vault_keys_file)
     client = store.connect(settings.mongodb_uri)

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from chassis import store
-from publisher.adapters.vault import Keyring, RotationReport, Vault
+from chassis.sealing import Keyring
+from publisher.adapters.vault import RotationReport, Vault
 from publisher.settings import Settings
 
 
 async def rotate_keys(settings: Settings, on_progress: Callable[[int], None]) -> RotationReport:
-    """`on_progress` learns how many records have been sealed anew so far. Raises VaultError for the key file."""
+    """`on_progress` learns how many records have been sealed anew so far. Raises SealingError for the key file."""
     keyring = Keyring.from_file(settings.vault_keys_file)
     client = store.connect(settings.mongodb_uri)
     try:
