@@ -16,7 +16,6 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from webhooks.domain.signing import Signer, signed_headers
 
-NOW = datetime.now(UTC)
 ID = "msg_01KFT0A6C2E4G8J1M3P5R7T9VX"
 BODY = '{"type":"social.post_published","data":{"text":"é 🚀"}}'.encode()
 
@@ -63,14 +62,14 @@ def test_the_vector_of_svix() -> None:
 def test_others_accept_whatever_we_sign(shared: bytes, private: bytes, text: str) -> None:
     signer = Signer(shared, private)
     body = json.dumps({"text": text}).encode()
-    headers = signed_headers(ID, NOW, body, (signer,))
+    headers = signed_headers(ID, datetime.now(UTC), body, (signer,))
     assert Webhook(signer.secret).verify(body.decode(), headers) == {"text": text}
     public_key(signer).verify(asymmetric(headers), content_of(headers, body))
 
 
 def test_every_bit_counts() -> None:
     signer = Signer.generate()
-    headers = signed_headers(ID, NOW, BODY, (signer,))
+    headers = signed_headers(ID, datetime.now(UTC), BODY, (signer,))
     judge, public, signature = Webhook(signer.secret), public_key(signer), asymmetric(headers)
     judge.verify(BODY, headers)
     for index in range(len(BODY) * 8):
@@ -98,7 +97,7 @@ def test_every_bit_counts() -> None:
 
 def test_during_an_overlap_each_secret_is_enough() -> None:
     signers = [Signer.generate() for _ in range(3)]
-    headers = signed_headers(ID, NOW, BODY, signers)
+    headers = signed_headers(ID, datetime.now(UTC), BODY, signers)
     for signer in signers:
         Webhook(signer.secret).verify(BODY, headers)
     with pytest.raises(WebhookVerificationError):
@@ -108,7 +107,7 @@ def test_during_an_overlap_each_secret_is_enough() -> None:
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 def test_openssl_agrees(tmp_path: Path) -> None:
     signer = Signer.generate()
-    headers = signed_headers(ID, NOW, BODY, (signer,))
+    headers = signed_headers(ID, datetime.now(UTC), BODY, (signer,))
     content, signature, key = tmp_path / "content", tmp_path / "signature", tmp_path / "key.der"
     content.write_bytes(content_of(headers, BODY))
     signature.write_bytes(asymmetric(headers))
@@ -129,7 +128,7 @@ def test_openssl_agrees(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_node_agrees() -> None:
     signer = Signer.generate()
-    headers = signed_headers(ID, NOW, BODY, (signer,))
+    headers = signed_headers(ID, datetime.now(UTC), BODY, (signer,))
 
     def judged(body: bytes) -> object:
         given = {
