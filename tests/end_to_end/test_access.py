@@ -26,9 +26,12 @@ def test_every_guarded_route_asks_for_a_token_and_a_role(stack: Any, method: str
     url = stack.gateway_url + path(template)
 
     def answer(**headers: str) -> httpx.Response:
-        return httpx.request(
-            method, url, headers={"Idempotency-Key": new_id("key"), **headers}, json=None, trust_env=False, timeout=30
-        )
+        """Of a success only the status: a feed of events never ends."""
+        headers = {"Idempotency-Key": new_id("key"), **headers}
+        with httpx.stream(method, url, headers=headers, trust_env=False, timeout=30) as answered:
+            if answered.is_error:
+                answered.read()
+            return answered
 
     def code(answer: httpx.Response) -> str:
         """HEAD is answered without a body."""
@@ -39,11 +42,12 @@ def test_every_guarded_route_asks_for_a_token_and_a_role(stack: Any, method: str
     assert (nobody.status_code, code(nobody)) == (401, "unauthenticated")
     assert nobody.headers["www-authenticate"].startswith("Bearer")
     assert answer(Authorization="Bearer not.a.token").status_code == 401
-    wrong = answer(Authorization=f"Bearer {stack.token(role='viewer')}")
-    assert (wrong.status_code, code(wrong)) == (403, "forbidden_role")
-    for role in ROLES:
-        allowed = answer(Authorization=f"Bearer {stack.token(role=role, tenant=new_id('tenant'))}")
-        assert allowed.status_code not in {401, 403, 500}, (role, allowed.text)
+    for role in (*ROLES, "viewer"):
+        answered = answer(Authorization=f"Bearer {stack.token(role=role, tenant=new_id('tenant'))}")
+        if role in POLICY[method, template]:
+            assert answered.status_code not in {401, 403, 500}, (role, answered.status_code)
+        else:
+            assert (answered.status_code, code(answered)) == (403, "forbidden_role")
 
 
 def test_a_token_with_a_changed_claim_is_refused(stack: Any) -> None:
