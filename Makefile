@@ -16,6 +16,7 @@ SOURCES := $(MEMBERS:%=%/src)
 SERVICES := analytics gateway media posts publisher sandbox webhooks
 EXPORT := uv export -q --no-emit-workspace --no-annotate --no-header
 STORE_VERSION := 0.5.3-beta.196
+CHECKOV_VERSION := 3.3.30
 CACHE := $(or $(SOCIAL_CACHE),$(HOME)/.cache/social-publishing)
 
 .PHONY: help
@@ -76,7 +77,7 @@ test-fast: $(INSTALLED) ## only the tests that need no Kafka and no store
 lint: $(INSTALLED) ## style, types, and which way imports point
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy $(SOURCES) bench tests
+	@$(BIN)/mypy $(SOURCES) deploy/k8s deploy/observability bench tests
 	@$(BIN)/lint-imports
 
 .PHONY: bench
@@ -116,6 +117,17 @@ install: $(INSTALLED) ## only install what the other commands need
 store: ## build a faster store than the packaged one (needs cargo, a C compiler and CMake; some minutes)
 	@command -v cargo > /dev/null || { echo "cargo is needed: install Rust, then run this again"; exit 1; }
 	cargo install secantus-mdb --version $(STORE_VERSION) --ignore-rust-version --root $(CACHE)/secantus
+
+.PHONY: manifests
+manifests: $(INSTALLED) ## write anew what of deploy/k8s and deploy/observability follows from the code
+	@$(BIN)/python deploy/k8s/generate.py
+	@$(BIN)/python deploy/observability/generate.py
+
+.PHONY: checkov
+checkov: ## what checkov says about the production manifests (installs it for itself; needs kubectl)
+	@test -x .local/checkov/bin/checkov || { $(PYTHON) -m venv .local/checkov && .local/checkov/bin/pip install -q checkov==$(CHECKOV_VERSION); }
+	@kubectl kustomize deploy/k8s/overlays/production > .local/production.yaml
+	@.local/checkov/bin/checkov --config-file deploy/k8s/checkov.yaml -f .local/production.yaml
 
 .PHONY: lock
 lock: $(INSTALLED) ## renew requirements.lock and each service's own
