@@ -17,6 +17,7 @@ pytestmark = pytest.mark.stack
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
 
+@pytest.mark.timeout(1_600)
 def test_every_answer_is_documented(stack: Any, tmp_path: Any) -> None:
     """Schemathesis makes up requests, well-formed and not, for every operation, and follows the links between them."""
     run = subprocess.run(
@@ -26,7 +27,9 @@ def test_every_answer_is_documented(stack: Any, tmp_path: Any) -> None:
             f"{stack.gateway_url}/openapi.json",
             f"--header=Authorization: Bearer {stack.token(tenant=new_id('fuzz'))}",
             f"--checks={CHECKS}",
-            "--max-examples=20",
+            "--max-examples=5",
+            # A feed that does not end.
+            "--exclude-path=/api/v1/creator/social/events/stream",
             "--seed=1",
             "--no-color",
         ],
@@ -34,7 +37,7 @@ def test_every_answer_is_documented(stack: Any, tmp_path: Any) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=1_500,
     )
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-1000:]
 
