@@ -28,8 +28,9 @@ def test_every_answer_is_documented(stack: Any, tmp_path: Any) -> None:
             f"--header=Authorization: Bearer {stack.token(tenant=new_id('fuzz'))}",
             f"--checks={CHECKS}",
             "--max-examples=5",
-            # A feed that does not end.
+            # A feed that does not end, and pieces of files, which it cannot make up.
             "--exclude-path=/api/v1/creator/social/events/stream",
+            "--exclude-path=/api/v1/creator/social/media/uploads/{upload_id}",
             "--seed=1",
             "--no-color",
         ],
@@ -39,7 +40,8 @@ def test_every_answer_is_documented(stack: Any, tmp_path: Any) -> None:
         check=False,
         timeout=1_500,
     )
-    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-1000:]
+    found = run.stdout.partition(" FAILURES ")[2] or run.stdout
+    assert run.returncode == 0, found[:4000] + run.stdout[-2000:] + run.stderr[-1000:]
 
 
 def test_the_documentation_needs_no_other_server(stack: Any) -> None:

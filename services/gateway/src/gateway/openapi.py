@@ -90,6 +90,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     status: int
     answer: type[Struct] | None
     problems: tuple[str, ...]
+    other_form: str | None = None
+    """A content type besides JSON that the answer may have."""
     takes_if_match: bool = False
     accepted: type[Struct] | None = None
     """What 202 is answered with when the request is obeyed bit by bit."""
@@ -335,6 +337,7 @@ OPERATIONS = (
         query=AnalyticsQuery,
         status=200,
         answer=insight_views.PostAnalyticsView,
+        other_form="text/csv",
         problems=(*_READ, "invalid_parameter", "post_not_found"),
     ),
     Operation(
@@ -1073,6 +1076,8 @@ def _success(operation: Operation) -> dict[str, Any]:
         "description": operation.answer.__name__.removesuffix("View"),
         "content": {operation.media_type: {"schema": _schema(operation.answer)}},
     }
+    if operation.other_form is not None:
+        described["content"][operation.other_form] = {"schema": {"type": "string"}}
     example = _ANSWERS.get(operation.id)
     if example is not None:
         described["content"][operation.media_type]["example"] = msgspec.json.decode(msgspec.json.encode(example))
