@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from analytics import tracking
 from analytics.adapters.models import MongoModels, same
 from analytics.bootstrap import serve
 from analytics.projecting import Projector
@@ -301,10 +302,21 @@ async def again_from_the_log(service: Service) -> None:
     )
 
 
-async def test_a_read_model_that_is_behind_is_waited_for(service: Service) -> None:
+async def test_a_read_model_that_is_behind_is_waited_for(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[str] = []
+
+    class Noted(tracking.NotProjectedYetError):
+        def __init__(self, message: str) -> None:
+            waited.append(message)
+            super().__init__(message)
+
+    async def about(post_id: str) -> bool:
+        return any(post_id in message for message in waited)
+
+    monkeypatch.setattr(tracking, "NotProjectedYetError", Noted)
     account = await service.connect()
     post_id = await service.publish(account, projected=False)
-    await asyncio.sleep(0.3)
+    await eventually(lambda: about(post_id))
     assert await service.metrics(post_id) == []
     await service.project()
     await eventually(lambda: service.metrics(post_id))

@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 
 from chassis import logs, store
 from chassis.health import Health
+from chassis.internal_http import listen
 from chassis.process import run_together
 from chassis.sealing import Keyring
 from contracts.topics import METRICS_SAMPLES, collect_requests, publish_requests
@@ -266,7 +267,7 @@ async def _listen(settings: Settings, connecting: Connecting, stop: asyncio.Even
     if settings.publisher_internal_port is None or settings.publisher_internal_secret_file is None:
         return
     app = internal.create_app(connecting, secret=read_secret(settings.publisher_internal_secret_file))
-    await internal.listen(app, settings.publisher_internal_host, settings.publisher_internal_port, stop)
+    await listen(app, settings.publisher_internal_host, settings.publisher_internal_port, stop)
 
 
 def _fetcher(settings: Settings, signer: Signer | None) -> MediaFetcher:

@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 
 from chassis import logs, store
 from chassis.health import Health
+from chassis.internal_http import listen
 from chassis.process import run_together
 from chassis.sealing import Keyring
 from contracts.ids import new_id
@@ -167,7 +168,7 @@ async def _listen(settings: Settings, managing: Managing, stop: asyncio.Event) -
     if settings.webhooks_internal_port is None or settings.webhooks_internal_secret_file is None:
         return
     app = internal.create_app(managing, secret=_read_secret(settings.webhooks_internal_secret_file))
-    await internal.listen(app, settings.webhooks_internal_host, settings.webhooks_internal_port, stop)
+    await listen(app, settings.webhooks_internal_host, settings.webhooks_internal_port, stop)
 
 
 def _read_secret(path: Path) -> str:

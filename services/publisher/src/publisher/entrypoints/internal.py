@@ -4,22 +4,17 @@ Listens where only our own services are, and answers nobody without the shared s
 `contracts.connections`.
 """
 
-import asyncio
-import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
 import structlog
-import uvicorn
 from litestar import Litestar, Request, Response, post
 from litestar.datastructures import State
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
 from pymongo.errors import PyMongoError
 
-from chassis.health import QuietServer
+from chassis.internal_http import Guarded
 from contracts import connections
 from contracts.connections import AccountCall, BeginConnection, CompleteConnection, SelectConnection
 from contracts.verdicts import Refusal
@@ -67,7 +62,7 @@ async def health(request: Req) -> Response[bytes]:
     return await _answer(request, AccountCall, _connecting(request).health)
 
 
-def create_app(connecting: Connecting, *, secret: str) -> ASGIApp:
+def create_app(connecting: Connecting, *, secret: str) -> Guarded:
     routes = Litestar(
         route_handlers=[begin, complete, select, disconnect, refresh, health],
         exception_handlers={Exception: _on_exception},
@@ -76,49 +71,7 @@ def create_app(connecting: Connecting, *, secret: str) -> ASGIApp:
         request_max_body_size=MAX_BODY,
         state=State({"connecting": connecting}),
     )
-    return _Guarded(routes, secret)
-
-
-class _Guarded:
-    """Lets nobody in who does not know the secret."""
-
-    def __init__(self, app: ASGIApp, secret: str) -> None:
-        self._app = app
-        self._expected = f"Bearer {secret}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            return
-        given = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(given) == 1 and hmac.compare_digest(given[0], self._expected):
-            await self._app(scope, receive, send)
-            return
-        log.warning("a call without the internal secret", path=scope["path"])
-        await send({"type": "http.response.start", "status": 401, "headers": []})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def listen(app: ASGIApp, host: str, port: int, stop: asyncio.Event) -> None:
-    """Serves until `stop`, then finishes what is in progress."""
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        interface="asgi3",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
-    server = QuietServer(config)
-    serving = asyncio.create_task(server.serve())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    server.should_exit = True
-    await serving
+    return Guarded(routes, secret)
 
 
 def _connecting(request: Req) -> Connecting:
