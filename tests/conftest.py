@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -113,10 +113,6 @@ class Sandbox:
         """What is live on the account, oldest first."""
         return list(self._get("/ledger", account=account.platform_user_id)["posts"])
 
-    def posts(self, platform: str, platform_user_id: str) -> list[dict[str, Any]]:
-        """What is live there, oldest first."""
-        return list(self._get("/ledger", platform=platform, account=platform_user_id)["posts"])
-
     def requests(self, account: Account, call: str) -> list[dict[str, Any]]:
         return list(self._get("/requests", account=account.platform_user_id, call=call)["requests"])
 
@@ -160,10 +156,11 @@ def sandbox(stack: Stack) -> Sandbox:
 
 
 @pytest.fixture
-def connect(stack: Stack) -> Callable[..., Account]:
+def connect(stack: Stack, session_tenant: str) -> Callable[..., Account]:
     """Makes an account at a platform and connects it."""
 
     def connect(tenant: str, platform: Platform, **options: Any) -> Account:
+        assert tenant != session_tenant, "other tests rely on it having one account on X and one on LinkedIn"
         account_id = stack.connect_account(tenant, platform, **options)
         return Account(account_id, platform, stack.platform_user_id(account_id))
 
@@ -195,6 +192,25 @@ def linkedin(stack: Stack, session_tenant: str) -> Account:
 def client(stack: Stack, session_tenant: str, sandbox: Sandbox, twitter: Account, linkedin: Account) -> Client:
     """A tenant with one account on X and one page on LinkedIn."""
     return Client(stack, session_tenant)
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """A tenant with one account on each platform."""
+
+    client: Client
+    accounts: dict[Platform, Account]
+
+
+@pytest.fixture(scope="session")
+def everywhere(stack: Stack, sandbox: Sandbox) -> Everywhere:
+    tenant = new_id("tenant")
+
+    def account(platform: Platform) -> Account:
+        account_id = stack.connect_account(tenant, platform, username=f"brand.{platform}")
+        return Account(account_id, platform, stack.platform_user_id(account_id))
+
+    return Everywhere(Client(stack, tenant), {platform: account(platform) for platform in get_args(Platform)})
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import Account
 
 from contracts.ids import new_id
 
@@ -150,28 +149,19 @@ def load(client: Any, sandbox: Any, twitter: Any, linkedin: Any, eventually: Any
 
 
 @pytest.fixture
-def load_everywhere(client: Any, sandbox: Any, twitter: Any, linkedin: Any, visual: Any, eventually: Any) -> Load:
-    """The same, and pictures and videos on the other platforms."""
-    return Load(client, sandbox, (twitter, linkedin), visual, eventually)
-
-
-@pytest.fixture(scope="session")
-def visual(stack: Any, session_tenant: str, sandbox: Any) -> tuple[Any, ...]:
-    """Accounts of the platforms that publish pictures, with what is published there: every multi-step protocol."""
+def load_everywhere(everywhere: Any, sandbox: Any, eventually: Any) -> Load:
+    """The same, and pictures and videos on the other platforms: every protocol of several steps."""
     images = [{"type": "image", "url": sandbox.media("image.jpg", w=1080, h=1080, shade=shade)} for shade in (1, 2)]
     video = [{"type": "video", "url": sandbox.media("video.mp4", w=720, h=1280, seconds=5)}]
-
-    def account(platform: Any) -> Any:
-        account_id = stack.connect_account(session_tenant, platform, username=f"brand.{platform}")
-        return Account(account_id, platform, stack.platform_user_id(account_id))
-
-    return (
-        (account("facebook"), images, {}),
-        (account("instagram"), images, {}),
-        (account("instagram"), video, {}),
-        (account("youtube"), video, {}),
-        (account("tiktok"), video, {"privacy_level": "public_to_everyone"}),
+    accounts = everywhere.accounts
+    visual: tuple[Any, ...] = (
+        (accounts["facebook"], images, {}),
+        (accounts["instagram"], images, {}),
+        (accounts["instagram"], video, {}),
+        (accounts["youtube"], video, {}),
+        (accounts["tiktok"], video, {"privacy_level": "public_to_everyone"}),
     )
+    return Load(everywhere.client, sandbox, (accounts["twitter"], accounts["linkedin"]), visual, eventually)
 
 
 @pytest.fixture

@@ -96,7 +96,8 @@ def test_an_ordinary_delete_leaves_the_platforms_alone(client: Any, sandbox: Any
     assert [post["text"] for post in sandbox.live(twitter) if post["text"] == text] == [text]
 
 
-def test_what_nobody_can_find_out_is_held_until_somebody_looks(client: Any, sandbox: Any, connect: Any) -> None:
+def test_what_nobody_can_find_out_is_held_until_somebody_looks(stranger: Any, sandbox: Any, connect: Any) -> None:
+    client = stranger
     account = connect(client.tenant, "twitter", username=new_id("u")[-12:])
     text = f"Lost in the mail {new_id('n')}"
     sandbox.fault(account, "create_post", "accept_then_reset")

@@ -58,23 +58,13 @@ WORDLESS = {
 }
 
 
-@pytest.fixture(scope="module")
-def accounts(stack: Any, session_tenant: str, twitter: Any, linkedin: Any) -> dict[str, Any]:
-    """One of each platform: our id, and the platform's."""
-    found = {"twitter": (twitter.id, twitter.platform_user_id), "linkedin": (linkedin.id, linkedin.platform_user_id)}
-    for platform in ("facebook", "instagram", "youtube", "tiktok"):
-        account_id = stack.connect_account(session_tenant, platform, username=f"brand.{platform}")
-        found[platform] = (account_id, stack.platform_user_id(account_id))
-    return found
-
-
 @pytest.mark.parametrize(
     ("platform", "kind", "media", "options", "more"), KINDS, ids=[f"{kind[0]}-{kind[1]}" for kind in KINDS]
 )
 def test_it_is_live_as_it_was_meant(
-    platform: str, kind: str, media: Any, options: Any, more: Any, client: Any, sandbox: Any, accounts: Any
+    platform: str, kind: str, media: Any, options: Any, more: Any, everywhere: Any, sandbox: Any
 ) -> None:
-    account_id, platform_user_id = accounts[platform]
+    client, account = everywhere.client, everywhere.accounts[platform]
     mark = new_id("n")
     wordless = (platform, kind) in WORDLESS
     attached = [
@@ -86,16 +76,16 @@ def test_it_is_live_as_it_was_meant(
         }
         for shade, each in enumerate(media)
     ]
-    before = {post["id"] for post in sandbox.posts(platform, platform_user_id)}
+    before = {post["id"] for post in sandbox.live(account)}
     body = {
         "content": {"text": "" if wordless else f"A {kind} {mark}", "media": attached, **more},
-        "platforms": [{"platform": platform, "account_id": account_id, "options": options}],
+        "platforms": [{"platform": platform, "account_id": account.id, "options": options}],
     }
     post_id = client.post("/publish", body, status=201)["post_id"]
     post = client.settled(post_id, "published", "failed", seconds=180)
     assert post["status"] == "published", post["failure_reasons"]
 
-    (live,) = [one for one in sandbox.posts(platform, platform_user_id) if one["id"] not in before]
+    (live,) = [one for one in sandbox.live(account) if one["id"] not in before]
     assert wordless or mark in live["text"]
     assert len(live["media"]) == len(attached)
     told = post["platform_posts"][0]

@@ -305,10 +305,11 @@ def stack_events(stack: Any, media_id: str) -> list[str]:
 
 @pytest.mark.parametrize("platform", ["instagram", "facebook", "tiktok", "linkedin"])
 def test_platforms_get_uploads_their_own_way(
-    platform: Any, media: Any, client: Any, sandbox: Any, connect: Any
+    platform: Any, media_of: Any, stranger: Any, sandbox: Any, connect: Any
 ) -> None:
     """Some fetch from a signed address, some are sent the bytes; the variant that fits is chosen for each."""
-    found = media.upload(png(1080, 1080))
+    client = stranger
+    found = media_of(client).upload(png(1080, 1080))
     path = f"/media/{found['media_id']}"
     needs_variant = not found["platform_compatibility"][platform]["compatible"]
     if needs_variant:
