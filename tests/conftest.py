@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -167,6 +171,37 @@ def connect(stack: Stack, session_tenant: str) -> Callable[..., Account]:
     return connect
 
 
+@pytest.fixture
+def connect_with(stack: Stack) -> Callable[[str, str], str]:
+    """Connects an account on X with this token, which X does not know; returns what the command has written."""
+
+    def connect_with(tenant: str, token: str) -> str:
+        account = {
+            "tenant_id": tenant,
+            "platform": "twitter",
+            "platform_user_id": "1",
+            "username": "canary",
+            "display_name": "Canary",
+            "followers": 1,
+            "account_type": "profile",
+            "permissions": ["post"],
+            "access_token": token,
+            "refresh_token": f"{token}-refresh",
+        }
+        connected = subprocess.run(
+            [sys.executable, "-m", "publisher", "connect"],
+            input=json.dumps(account),
+            env={**os.environ, **stack.process("publisher").environment},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return connected.stdout + connected.stderr
+
+    return connect_with
+
+
 @pytest.fixture(scope="session")
 def session_tenant() -> str:
     return new_id("tenant")
@@ -202,8 +237,9 @@ class Everywhere:
     accounts: dict[Platform, Account]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def everywhere(stack: Stack, sandbox: Sandbox) -> Everywhere:
+    """Anew for each module: TikTok and Instagram let one account publish a few times a day only."""
     tenant = new_id("tenant")
 
     def account(platform: Platform) -> Account:
