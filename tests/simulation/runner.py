@@ -12,6 +12,7 @@ from unittest.mock import patch
 from tests.simulation.engine import Violated
 from tests.simulation.world import PARTITION, Member, Owner, World, drive, reached
 
+from chassis import tracing
 from contracts.posts import Post
 from eventlog import partition
 from eventlog.partition import PartitionOwner
@@ -76,12 +77,8 @@ class _Tracing:
     """Stands in for `chassis.tracing`, which asks the operating system for random numbers."""
 
     @staticmethod
-    def new_traceparent() -> str:
-        return "00-00000000000000000000000000000001-0000000000000001-00"
-
-    @staticmethod
-    def child_of(traceparent: str) -> str:
-        return traceparent
+    def start(*_: object, parent: str | None, **__: object) -> tracing.Span:
+        return tracing.Span(parent or "00-00000000000000000000000000000001-0000000000000001-00")
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Reads the log and the journal, and proves that nothing that was accepted is lost or published twice."""
