@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,10 +30,9 @@ class Media:
     def settled(self, media_id: str) -> Any:
         def done() -> Any:
             answer = self.client.request("GET", f"/media/{media_id}")
-            # Before its upload is decided, which an outage may delay, nobody knows of it.
-            assert answer.status_code in (200, 404), answer.text
+            assert answer.status_code == 200, answer.text
             found = answer.json()
-            return found if answer.status_code == 200 and found["status"] != "processing" else None
+            return found if found["status"] != "processing" else None
 
         return self._eventually(done, what=f"{media_id} being looked into")
 
@@ -56,25 +54,6 @@ def media(client: Any, eventually: Callable[..., Any]) -> Media:
 @pytest.fixture
 def media_of(eventually: Callable[..., Any]) -> Callable[[Any], Media]:
     return lambda client: Media(client, eventually)
-
-
-@pytest.fixture
-def with_media_faults() -> Any:
-    """Runs the media service with fault points inside; from its next start it is without them."""
-
-    @contextmanager
-    def with_media_faults(process: Any, script: str) -> Iterator[None]:
-        process.environment["FAULT_POINTS"] = script
-        process.stop()
-        process.spawn()
-        del process.environment["FAULT_POINTS"]
-        try:
-            yield
-        finally:
-            process.resume()
-            process.restart()
-
-    return with_media_faults
 
 
 @pytest.fixture

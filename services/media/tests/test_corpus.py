@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import av
@@ -18,14 +17,6 @@ from objects.recognising import ACCEPTED, HEAD, recognise
 MEMORY = 500 << 20
 IMAGE = Limits(cpu_seconds=20, wall_seconds=60, memory_bytes=MEMORY, file_bytes=256 << 20)
 VIDEO = Limits(cpu_seconds=60, wall_seconds=180, memory_bytes=900 << 20, file_bytes=1 << 30)
-
-
-@pytest.fixture
-async def decoders() -> AsyncIterator[Decoders]:
-    decoders = Decoders()
-    await decoders.start()
-    yield decoders
-    await decoders.close()
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=[case.name for case in CORPUS])

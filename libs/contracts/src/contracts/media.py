@@ -289,6 +289,14 @@ def record_id(work_id: str, what: Literal["processed", "made"]) -> str:
     return derived_id("cmd", work_id, what)
 
 
+def import_id(post_id: str, url: str, number: int = 0) -> str:
+    """The id of the upload that is made of what a post names by URL.
+
+    0 is fetched when the post is accepted; each later one when the one before was no good.
+    """
+    return derived_id("media", post_id, url, str(number))
+
+
 MediaCommand = UploadMedia | RecordProcessing | RequestVariant | RecordVariant | DeleteMedia
 MediaEvent = MediaUploaded | MediaReady | MediaRejected | VariantRequested | VariantReady | VariantFailed | MediaDeleted
 MediaJob = ProcessMedia | MakeVariant

@@ -16,7 +16,11 @@ from obstore.exceptions import NotFoundError as NoSuchObjectError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 CHUNK = 1 << 20
-"""Bytes read at once."""
+"""Bytes taken at once from a local file."""
+_PIECE = 2 << 20
+"""Bytes asked of the store at once. A request for all of a large object would last for as long as its reader takes, and
+could run out of time.
+"""
 _PART = 8 << 20
 """Bytes of one part of a large upload; S3 takes 10,000 parts, so objects may have 80 GB."""
 _PARTS_AT_ONCE = 2
@@ -80,15 +84,12 @@ class Objects:
 
     async def read(self, key: str, *, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from `start` on, piece by piece."""
+        end = await self.size(key) if length is None else start + length
         try:
-            if length is None and not start:
-                result = await obstore.get_async(self._store, key)
-            elif length is None:
-                result = await obstore.get_async(self._store, key, options={"range": {"offset": start}})
-            else:
-                result = await obstore.get_async(self._store, key, options={"range": (start, start + length)})
-            async for chunk in result.stream(min_chunk_size=CHUNK):
-                yield bytes(chunk)
+            while start < end:
+                piece = await obstore.get_range_async(self._store, key, start=start, end=min(start + _PIECE, end))
+                yield bytes(piece)
+                start += len(piece)
         except (NoSuchObjectError, FileNotFoundError) as error:
             raise ObjectNotFoundError(key) from error
         except (BaseError, OSError) as error:

@@ -7,7 +7,7 @@ from media.settings import Settings
 
 def main() -> None:
     settings = Settings()  # type: ignore[call-arg]  # filled from the environment
-    run(lambda stop: serve(settings, stop))
+    run(lambda stop: serve(settings, stop), service="media", settings=settings)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     )
     decoders = Decoders()
     await decoders.start()
-    sender = await CommandSender.connect(settings.kafka_bootstrap, source=source)
+    sender = await CommandSender.connect(settings, source=source)
     processor = Processor(
         objects=objects,
         decoders=decoders,
@@ -57,9 +57,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         video_slots=settings.media_video_slots,
     )
     processor.prepare()
-    owner = AggregateOwner(MediaAggregate(), bootstrap=settings.kafka_bootstrap, database=database, source=source)
+    owner = AggregateOwner(MediaAggregate(), kafka=settings, database=database, source=source)
     jobs = JobConsumer(
-        settings.kafka_bootstrap,
+        settings,
         [MEDIA_JOBS],
         group="media-jobs",
         handle=processor.handle,
@@ -72,7 +72,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         keep_unused=settings.media_keep_unused,
         keep_deleted=settings.media_keep_deleted,
     )
+    probe = store.StoreProbe(database)
     health = Health()
+    health.add("store", probe.healthy)
     health.add("owner", owner.healthy)
     health.add("jobs", jobs.healthy)
     health.add_liveness("loop", owner.turning)
@@ -83,6 +85,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             owner.run(stop),
             jobs.run(stop),
             collector.run(stop),
+            probe.run(stop),
             health.serve(settings.health_host, settings.health_port, stop),
         )
     finally:

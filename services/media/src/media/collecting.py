@@ -5,16 +5,16 @@ deleted uploads.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import structlog
 from prometheus_client import Counter
 from pymongo.errors import PyMongoError
 
 from contracts.media import MediaAsset
-from media.adapters.assets import MongoAssets
 from objects.store import Objects, ObjectsUnavailableError
 
 log = structlog.get_logger()
@@ -22,9 +22,33 @@ log = structlog.get_logger()
 COLLECTED = Counter("media_objects_collected", "Objects thrown away because nothing needed them")
 
 
+class Holder(Protocol):
+    """An upload that names an object."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def asset(self) -> MediaAsset: ...
+
+
+class Assets(Protocol):
+    async def holders(self, keys: Sequence[str]) -> Collection[Holder]:
+        """Who names these objects. Of all tenants: only the collector asks."""
+        ...
+
+    async def being_uploaded(self, keys: Sequence[str]) -> set[str]:
+        """Which of these objects are parts of an upload that is under way."""
+        ...
+
+    async def is_under_way(self, tenant_id: str, media_id: str) -> bool:
+        """Whether a post that is scheduled or being published names it."""
+        ...
+
+
 class Collector:
     def __init__(
-        self, objects: Objects, assets: MongoAssets, *, every: float, keep_unused: float, keep_deleted: float
+        self, objects: Objects, assets: Assets, *, every: float, keep_unused: float, keep_deleted: float
     ) -> None:
         self._objects = objects
         self._assets = assets

@@ -18,7 +18,6 @@ import structlog
 from msgspec import Struct
 from prometheus_client import Counter, Histogram
 
-from chassis import tracing
 from chassis.faultpoints import reached
 from contracts.content import Failure
 from contracts.media import (
@@ -64,7 +63,7 @@ LOOKED = Counter("media_looked", "Uploads looked into, by type and outcome", ("t
 SECONDS = Histogram(
     "media_job_seconds",
     "From the beginning of a job to its record in the log",
-    ("job",),
+    ("task",),
     buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1_800),
 )
 TELL_EVERY = 0.5
@@ -108,6 +107,10 @@ class Progress(Protocol):
 class Assets(Protocol):
     async def get(self, tenant_id: str, media_id: str) -> MediaAsset | None: ...
 
+    async def same_file(self, tenant_id: str, sha256: str) -> MediaAsset | None:
+        """A ready upload of this file, which nobody has deleted."""
+        ...
+
 
 class Sender(Protocol):
     async def send(
@@ -119,16 +122,16 @@ class Sender(Protocol):
         command_id: str,
         tenant_id: str | None,
         reply_partition: int | None = None,
-        traceparent: str | None = None,
     ) -> None: ...
 
 
 class UnfitError(Exception):
-    """The file is refused, for good."""
+    """The file is refused, for good; where it could not be had, fetching it as another upload may help."""
 
-    def __init__(self, rule: str, message: str, remediation: str) -> None:
+    def __init__(self, rule: str, message: str, remediation: str, *, unavailable: bool = False) -> None:
         super().__init__(message)
-        self.failure = Failure(code="media_unsupported", message=message, rule=rule, remediation=remediation)
+        code = "media_unavailable" if unavailable else "media_unsupported"
+        self.failure = Failure(code=code, message=message, rule=rule, remediation=remediation, retryable=unavailable)
 
 
 class Processor:
@@ -165,8 +168,6 @@ class Processor:
 
     async def handle(self, job: Job) -> None:
         """Returns when the result is in the log. Raises when that cannot be done now."""
-        traceparent = tracing.child_of(job.envelope.traceparent)
-        tracing.bind(traceparent)
         begun = asyncio.get_running_loop().time()
         command: MediaCommand
         match job.message:
@@ -200,7 +201,6 @@ class Processor:
             command_id=finished,
             tenant_id=work.tenant_id,
             reply_partition=work.reply_partition,
-            traceparent=traceparent,
         )
         await reached("media.recorded")
         seconds = asyncio.get_running_loop().time() - begun
@@ -222,6 +222,9 @@ class Processor:
             folder = Path(name)
             try:
                 sha256 = await self._bring(work.source, folder / INPUT)
+                if work.source.url is not None and (known := await self._known(work.tenant_id, sha256)) is not None:
+                    LOOKED.labels(known.original.facts.content_type, "known").inc()
+                    return known
                 content_type = _content_type(folder / INPUT, self._budget)
                 result = await self._decode(work.tenant_id, work.media_id, folder, Look(content_type=content_type))
             except UnfitError as error:
@@ -242,6 +245,17 @@ class Processor:
             await reached("media.stored")
         LOOKED.labels(content_type, "ready").inc()
         return Processed(asset_type=result.asset_type, sha256=sha256, original=original, small=small, medium=medium)
+
+    async def _known(self, tenant_id: str, sha256: str) -> Processed | None:
+        """What became of the same file when it came before: the campaign's picture is fetched for every post of it."""
+        asset = await self._assets.same_file(tenant_id, sha256)
+        if asset is None or asset.type is None:
+            return None
+        if asset.original is None or asset.small is None or asset.medium is None:
+            return None
+        return Processed(
+            asset_type=asset.type, sha256=sha256, original=asset.original, small=asset.small, medium=asset.medium
+        )
 
     async def _bring(self, source: Source, target: Path) -> str:
         """Its bytes into the file; their checksum. Raises UnfitError."""
@@ -270,7 +284,8 @@ class Processor:
             except FetchFailedError as error:
                 if pause is None:
                     message = f"The file could not be fetched: {error}"
-                    raise UnfitError("media.url", message, "Make the file available, and try again.") from error
+                    advice = "Make the file available, and try again."
+                    raise UnfitError("media.url", message, advice, unavailable=True) from error
             await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")
 

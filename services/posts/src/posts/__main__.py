@@ -14,7 +14,7 @@ def main() -> None:
     settings = ServiceSettings()  # type: ignore[call-arg]  # filled from the environment
     match sys.argv[1:]:
         case []:
-            run(lambda stop: serve(settings, stop))
+            run(lambda stop: serve(settings, stop), service="posts", settings=settings)
         case ["rebuild", *options]:
             sys.exit(uvloop.run(rebuild(settings, repair="--repair" in options)))
         case _:

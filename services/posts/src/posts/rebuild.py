@@ -25,12 +25,12 @@ async def rebuild(settings: ServiceSettings, *, repair: bool) -> int:
     database = store.database(client, settings.mongodb_database)
     live = MongoDocuments(aggregate, database)
     rebuilt = MongoDocuments(aggregate, database, collection="posts_rebuilt")
-    event_log = await KafkaEventLog(settings.kafka_bootstrap, aggregate.events_topic, "posts-rebuild").start()
+    event_log = await KafkaEventLog(settings, aggregate.events_topic, "posts-rebuild").start()
     comparison = Comparison()
     try:
         with pymongo.timeout(SECONDS_A_CALL):
             await rebuilt.clear()
-        for partition in range(await partition_count(settings.kafka_bootstrap, aggregate.events_topic)):
+        for partition in range(await partition_count(settings, aggregate.events_topic)):
             await Rebuild(aggregate, event_log, live).compare(partition, comparison, rebuilt.fill)
             if repair:
                 await Rebuild(aggregate, event_log, live).compare(partition, Comparison(), live.save)

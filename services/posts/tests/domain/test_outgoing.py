@@ -4,8 +4,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from contracts.content import Content, LivePart, Schedule, TargetSpec
+from contracts.content import Content, LivePart, Media, Schedule, TargetSpec
+from contracts.media import Source, UploadMedia, import_id
 from contracts.messages import Event
 from contracts.posts import (
     AttemptsDue,
@@ -46,6 +48,61 @@ def told_at_creation(nothing: Spec[Post], wish: CreatePost) -> list[FollowUp]:
 
 def outcome_of(target: TargetSpec, outcome: Outcome, now: datetime, attempt: int = 1) -> TargetOutcomeRecorded:
     return TargetOutcomeRecorded(at=now, target_id=target.target_id, attempt=attempt, outcome=outcome)
+
+
+# --- media --------------------------------------------------------------------------------------------
+
+URL = "https://cdn.example.com/a.png"
+PICTURE = Content(text="Look", media=(Media(type="image", url=URL, alt_text="A cat"),))
+
+
+def test_what_a_post_names_by_url_is_fetched_when_it_is_accepted_and_only_then(
+    nothing: Spec[Post], create: Callable[..., CreatePost], now: datetime, twitter: TargetSpec
+) -> None:
+    own_words = TargetSpec(platform="linkedin", account_id="acc_li", content=PICTURE)
+    at = Schedule(at=now + timedelta(days=1))
+    wish = create(parts=(PICTURE,), targets=(twitter, own_words), schedule=at)
+
+    (fetched,) = told_at_creation(nothing, wish)
+
+    media_id = import_id("post_1", URL)
+    assert fetched == FollowUp(
+        topic="media.commands",
+        key=media_id,
+        id=f"{media_id}:import",
+        tenant_id="tenant_1",
+        message=UploadMedia(
+            media_id=media_id,
+            tenant_id="tenant_1",
+            actor=wish.actor,
+            issued_at=now,
+            source=Source(url=URL),
+            alt_text="A cat",
+        ),
+    )
+    assert told_at_creation(nothing, create(parts=(PICTURE,), targets=())) == [], "a draft"
+    document = Content(text="Read", media=(Media(type="document", url="https://cdn.example.com/a.pdf"),))
+    assert (
+        told_at_creation(nothing, create(parts=(document,), platforms=("twitter",), targets=(twitter,), schedule=at))
+        == []
+    )
+
+
+def test_what_is_new_in_an_edited_post_is_fetched_too(
+    a_scheduled_post: Spec[Post], now: datetime, twitter: TargetSpec
+) -> None:
+    edited = PostEdited(actor="u", at=now, changes=PostChanges(parts=(PICTURE,)), targets=(twitter,))
+    assert [each.key for each in told(a_scheduled_post, edited)] == [import_id("post_1", URL)]
+    assert told(a_scheduled_post.given(edited), replace(edited, changes=PostChanges(title="Cats"))) == []
+
+
+def test_what_is_fetched_is_among_the_uploads_that_a_post_uses(
+    a_scheduled_post: Spec[Post], now: datetime, twitter: TargetSpec
+) -> None:
+    edited = PostEdited(actor="u", at=now, changes=PostChanges(parts=(PICTURE,)), targets=(twitter,))
+    after = a_scheduled_post.given(edited).state
+    assert after is not None
+    assert PostAggregate().index(after)["media_ids"] == [import_id("post_1", URL)]
 
 
 # --- jobs ---------------------------------------------------------------------------------------------

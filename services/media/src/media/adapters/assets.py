@@ -29,10 +29,22 @@ class MongoAssets:
         """Creates the indexes it needs. Safe to repeat."""
         await self._media.create_index([("tenant_id", 1), ("created_at", -1), ("_id", -1)], name="newest")
         await self._media.create_index("keys", name="keys")
+        await self._media.create_index([("tenant_id", 1), ("source_sha256", 1)], name="files")
         await self._uploads.create_index("parts.key", name="keys")
 
     async def get(self, tenant_id: str, media_id: str) -> MediaAsset | None:
         document = await self._media.find_one({"_id": media_id, "tenant_id": tenant_id}, {"state": 1})
+        return None if document is None else read_state(document, MediaAsset)
+
+    async def same_file(self, tenant_id: str, sha256: str) -> MediaAsset | None:
+        """A ready upload of this file, which nobody has deleted: whose objects are thus not being collected."""
+        query: Document = {
+            "tenant_id": tenant_id,
+            "source_sha256": sha256,
+            "status": "ready",
+            "deleted_at": None,
+        }
+        document = await self._media.find_one(query, {"state": 1})
         return None if document is None else read_state(document, MediaAsset)
 
     async def holders(self, keys: Sequence[str]) -> list[Holder]:

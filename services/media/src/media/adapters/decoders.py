@@ -27,6 +27,10 @@ class DecoderLostError(Exception):
     """The decoder was ended from outside: nothing has been found out about the file."""
 
 
+class _Confined(Struct, frozen=True, kw_only=True):
+    reason: str | None
+
+
 class _Order(Struct, frozen=True, kw_only=True):
     id: int
     folder: str
@@ -47,6 +51,8 @@ class Decoders:
         self._process: Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+        self.have_network = True
+        """Whether they could call somebody: where the kernel or the container does not allow to cut them off."""
 
     async def run(self, folder: Path, task: Task, limits: Limits) -> Result:
         """Does the task in its folder. What the limits or a crash put an end to is refused, like what is damaged.
@@ -69,6 +75,7 @@ class Decoders:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", "media.decoding", stdin=PIPE, stdout=PIPE, env=environment
                 )
+                await self._hear(self._process)
                 self._reading = asyncio.create_task(self._read(self._process))
 
     async def close(self) -> None:
@@ -100,6 +107,15 @@ class Decoders:
             raise DecoderLostError("the forking process has ended") from error
         finally:
             self._waiting.pop(number, None)
+
+    async def _hear(self, process: Process) -> None:
+        line = b"" if process.stdout is None else await process.stdout.readline()
+        if not line:
+            raise DecoderLostError("the forking process could not be started")
+        reason = msgspec.json.decode(line, type=_Confined).reason
+        self.have_network = reason is not None
+        if self.have_network:
+            log.warning("decoders are not cut off from the network", reason=reason)
 
     async def _read(self, process: Process) -> None:
         if process.stdout is None:

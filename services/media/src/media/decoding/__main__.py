@@ -1,7 +1,8 @@
 """`python -m media.decoding`: forks one bounded process for each task that is named on its standard input.
 
-A line in is `{"id": …, "folder": …, "limits": {…}}`; a line out says how that process ended: `{"id": …, "status": …}`,
-negative for a signal. Libraries are loaded once, before the forks, so a task costs milliseconds to begin.
+The first line out says whether it, and all that it forks, is without a network: `{"reason": null}`, or why not. Then
+a line in is `{"id": …, "folder": …, "limits": {…}}`, and a line out says how that process ended: `{"id": …, "status":
+…}`, negative for a signal. Libraries are loaded once, before the forks, so a task costs milliseconds to begin.
 """
 
 import os
@@ -17,9 +18,14 @@ import PIL.Image
 from msgspec import Struct
 
 from media.decoding import images, videos
+from media.decoding.confining import leave_network
 from media.decoding.tasks import Limits, Look, Make, Refused, RefusedError, Result, read_task, write_result
 
 _LINE = 65_536
+
+
+class Confined(Struct, frozen=True, kw_only=True):
+    reason: str | None
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -35,6 +41,7 @@ class Ended(Struct, frozen=True, kw_only=True):
 
 def main() -> None:
     PIL.Image.init()
+    os.write(1, msgspec.json.encode(Confined(reason=leave_network())) + b"\n")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_read, False)

@@ -4,7 +4,8 @@ FFmpeg is given an open file and the one demuxer that the first bytes call for. 
 playlists, nor what a file refers to.
 """
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,14 +21,17 @@ from msgspec.structs import replace
 from PIL import Image
 
 from contracts.media import Facts, Recipe
+from media.decoding import tones
 from media.decoding.images import thumbnails
 from media.decoding.tasks import INPUT, ORIGINAL, VARIANT, Looked, MadeOf, RefusedError, write_progress
 
 MAX_SIDE = 8_192
 MAX_SECONDS = 12 * 3_600.0
 MAX_STREAMS = 16
-_HDR = ("smpte2084", "arib-std-b67")
-_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}
+_HDR: dict[int, tones.Transfer] = {16: "pq", 18: "hlg"}
+"""Transfer characteristics by their numbers in ITU-T H.273."""
+_BT709 = 1
+_TABLE = "tones.cube"
 _AUDIO_SPEED = 128_000
 _OPTIONS = {"enable_drefs": "0", "use_absolute_path": "0", "probesize": "20000000", "protocol_whitelist": "file"}
 _MUXERS = {"video/mp4": "mp4", "video/quicktime": "mov"}
@@ -39,7 +43,7 @@ def look(folder: Path, content_type: str) -> Looked:
     try:
         with (folder / INPUT).open("rb") as file, _opened(file) as container:
             stream = _picture(container)
-            poster, facts = _first_picture(container, stream, content_type)
+            poster, facts = _first_picture(container, stream, content_type, folder)
             small, medium = thumbnails(folder, poster)
             write_progress(folder, 0.1)
         with (folder / INPUT).open("rb") as file, _opened(file) as container:
@@ -98,7 +102,9 @@ def _picture(container: InputContainer) -> VideoStream:
     return videos[0]
 
 
-def _first_picture(container: InputContainer, stream: VideoStream, content_type: str) -> tuple[Image.Image, Facts]:
+def _first_picture(
+    container: InputContainer, stream: VideoStream, content_type: str, folder: Path
+) -> tuple[Image.Image, Facts]:
     """The poster, upright, and what is known of the video."""
     duration = _duration(container, stream)
     if duration > MAX_SECONDS:
@@ -120,10 +126,20 @@ def _first_picture(container: InputContainer, stream: VideoStream, content_type:
         frame_rate=None if not rate else round(float(rate), 3),
         video_codec=stream.codec_context.name,
         audio_codec=audio,
-        is_hdr=_TRANSFERS.get(int(stream.codec_context.color_trc)) in _HDR,
+        is_hdr=_transfer(stream) is not None,
     )
+    rotation = frame.rotation
+    if steps := _in_sdr(stream, folder):
+        graph = _graph(stream, [*steps, ("format", "rgb24")], folder)
+        graph.vpush(frame)
+        frame = graph.vpull()
     poster: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
-    return (poster.rotate(frame.rotation, expand=True) if frame.rotation else poster), facts
+    return (poster.rotate(rotation, expand=True) if rotation else poster), facts
+
+
+def _transfer(stream: VideoStream) -> tones.Transfer | None:
+    """How its dynamic range is encoded, if it is a high one."""
+    return _HDR.get(int(stream.codec_context.color_trc))
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float:
@@ -170,7 +186,9 @@ def _converted(container: InputContainer, folder: Path, recipe: Recipe) -> Facts
     has_sound = bool(container.streams.audio)
     with av.open(str(folder / VARIANT), "w", format="mp4", options={"movflags": "faststart"}) as output:
         encoders: dict[type[VideoFrame | AudioFrame], _Encoder] = {
-            VideoFrame: _Picture(output, stream, recipe, rate, _quality(recipe, duration, has_sound)),
+            VideoFrame: _Picture(
+                output, stream, folder, recipe=recipe, rate=rate, quality=_quality(recipe, duration, has_sound)
+            ),
         }
         if has_sound:
             encoders[AudioFrame] = _Sound(output)
@@ -209,21 +227,33 @@ class _Encoder(Protocol):
 
 class _Picture:
     def __init__(
-        self, output: OutputContainer, source: VideoStream, recipe: Recipe, rate: Fraction, quality: dict[str, str]
+        self,
+        output: OutputContainer,
+        source: VideoStream,
+        folder: Path,
+        *,
+        recipe: Recipe,
+        rate: Fraction,
+        quality: dict[str, str],
     ) -> None:
         self.is_full = False
         self._output = output
         self._source = source
+        self._folder = folder
         self._recipe = recipe
         self._rate = rate
         self._graph: Graph | None = None
         self._stream = output.add_stream("libx264", rate=rate, options=quality)
         self._stream.width, self._stream.height, self._stream.pix_fmt = recipe.width, recipe.height, "yuv420p"
-        self._stream.codec_context.thread_count = 2
+        context = self._stream.codec_context
+        context.thread_count = 2
+        if _transfer(source) is not None:
+            context.color_primaries = context.color_trc = context.colorspace = _BT709
 
     def add(self, frame: VideoFrame) -> None:
         if self._graph is None:
-            self._graph = _graph(self._source, frame, self._recipe, self._rate)
+            steps = [*_in_sdr(self._source, self._folder), *_steps(frame, self._recipe, self._rate)]
+            self._graph = _graph(self._source, steps, self._folder)
         self._graph.vpush(frame)
         self._encode()
 
@@ -267,9 +297,28 @@ def _quality(recipe: Recipe, duration: float, has_sound: bool) -> dict[str, str]
     return options
 
 
-def _graph(stream: VideoStream, frame: VideoFrame, recipe: Recipe, rate: Fraction) -> Graph:
+Steps = Sequence[tuple[str, str]]
+"""Filters of FFmpeg, with their arguments."""
+
+
+def _in_sdr(stream: VideoStream, folder: Path) -> Steps:
+    """Nothing, unless it has a high dynamic range: shown as it is encoded it would be grey."""
+    transfer = _transfer(stream)
+    if transfer is None:
+        return []
+    (folder / _TABLE).write_text(tones.table(transfer))
+    return [
+        ("scale", "in_color_matrix=bt2020:out_range=full"),
+        ("format", "gbrp10le"),
+        ("lut3d", f"{_TABLE}:interp=tetrahedral"),
+        ("setparams", "color_primaries=bt709:color_trc=bt709"),
+        ("scale", "out_color_matrix=bt709:out_range=tv"),
+        ("format", "yuv444p"),
+    ]
+
+
+def _steps(frame: VideoFrame, recipe: Recipe, rate: Fraction) -> Steps:
     """Turned upright, cut out, scaled, at an even pace."""
-    graph = Graph()
     steps: list[tuple[str, str]] = []
     match frame.rotation % 360:
         case 90:
@@ -281,17 +330,24 @@ def _graph(stream: VideoStream, frame: VideoFrame, recipe: Recipe, rate: Fractio
     if recipe.crop is not None:
         box = recipe.crop
         steps.append(("crop", f"{box.width}:{box.height}:{box.left}:{box.top}"))
-    steps += [
+    return [
+        *steps,
         ("scale", f"{recipe.width}:{recipe.height}"),
         ("setsar", "1"),
         ("fps", str(rate)),
         ("format", "yuv420p"),
     ]
+
+
+def _graph(stream: VideoStream, steps: Steps, folder: Path) -> Graph:
+    """`folder` is where a filter finds the file that it is given by name: one of ours."""
+    graph = Graph()
     last = graph.add_buffer(template=stream)
-    for name, arguments in (*steps, ("buffersink", "")):
-        following = graph.add(name, arguments) if arguments else graph.add(name)
-        last.link_to(following)
-        last = following
+    with contextlib.chdir(folder):
+        for name, arguments in (*steps, ("buffersink", "")):
+            following = graph.add(name, arguments) if arguments else graph.add(name)
+            last.link_to(following)
+            last = following
     graph.configure()
     return graph
 

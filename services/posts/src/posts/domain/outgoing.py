@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from contracts import topics
+from contracts.content import Media
 from contracts.ids import sibling
+from contracts.media import Source, UploadMedia, import_id
 from contracts.messages import Event
 from contracts.posts import (
     AttemptsDue,
@@ -18,6 +20,46 @@ from contracts.public_events import PlatformPost, SocialPostFailed, SocialPostPu
 from contracts.publishing import PublishRequested, RemovalRequested
 from eventlog.aggregate import FollowUp
 from posts.domain.evolving import parts_of
+
+_GOING_OUT = ("scheduled", "publishing")
+
+
+def media_imports(before: Post | None, after: Post) -> Iterator[FollowUp]:
+    """What a post names by URL is fetched as soon as it is accepted, so that it is there when the post is due."""
+    wanted = named_by_url(after) if after.status in _GOING_OUT else {}
+    known = named_by_url(before) if before is not None and before.status in _GOING_OUT else {}
+    for url, media in wanted.items():
+        if url in known:
+            continue
+        media_id = import_id(after.post_id, url)
+        yield FollowUp(
+            topic=topics.MEDIA_COMMANDS,
+            key=media_id,
+            id=f"{media_id}:import",
+            tenant_id=after.tenant_id,
+            message=UploadMedia(
+                media_id=media_id,
+                tenant_id=after.tenant_id,
+                actor=after.created_by,
+                issued_at=after.updated_at,
+                source=Source(url=url),
+                alt_text=media.alt_text,
+            ),
+        )
+
+
+def named_by_url(post: Post) -> dict[str, Media]:
+    """The pictures and videos that its targets show and that are no uploads. Documents are none of the media service's.
+
+    For each URL what is said of it first.
+    """
+    found: dict[str, Media] = {}
+    for target in post.targets:
+        for part in parts_of(post, target):
+            for media in part.media:
+                if media.url is not None and media.type != "document":
+                    found.setdefault(media.url, media)
+    return found
 
 
 def publish_requests(before: Post | None, event: Event, after: Post) -> Iterator[FollowUp]:

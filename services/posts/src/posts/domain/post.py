@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from contracts.media import import_id
 from contracts.messages import Command, Event
 from contracts.posts import Post
 from contracts.topics import POSTS_COMMANDS, POSTS_EVENTS
 from eventlog.aggregate import Decision, FollowUp
 from posts.domain.deciding import BecomeDue, decide
 from posts.domain.evolving import evolve
-from posts.domain.outgoing import public_events, publish_requests, removal_requests
+from posts.domain.outgoing import media_imports, named_by_url, public_events, publish_requests, removal_requests
 
 
 class PostAggregate:
@@ -56,6 +57,7 @@ class PostAggregate:
 
     def follow_ups(self, before: Post | None, event: Event, event_id: str, after: Post) -> Sequence[FollowUp]:
         return [
+            *media_imports(before, after),
             *publish_requests(before, event, after),
             *removal_requests(event, after),
             *public_events(before, event_id, after),
@@ -63,8 +65,9 @@ class PostAggregate:
 
 
 def media_ids(post: Post) -> set[str]:
-    """The uploads that it shows anywhere."""
+    """The uploads that it shows anywhere, those included that are made of what it names by URL."""
     instead = (*post.overrides.values(), *(target.content for target in post.targets if target.content is not None))
-    return {
+    uploaded = {
         media.media_id for content in (*post.parts, *instead) for media in content.media if media.media_id is not None
     }
+    return uploaded | {import_id(post.post_id, url) for url in named_by_url(post)}
