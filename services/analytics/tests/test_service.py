@@ -3,10 +3,13 @@
 import asyncio
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 
@@ -18,7 +21,7 @@ from analytics.rebuild import fold_again
 from analytics.settings import Settings
 from chassis import store
 from contracts.accounts import Account, AccountConnected
-from contracts.analytics import PostMetrics
+from contracts.analytics import AccountMetrics, PostMetrics
 from contracts.collecting import (
     CollectAccount,
     CollectPosts,
@@ -33,10 +36,11 @@ from contracts.content import Content, Failure, Media
 from contracts.ids import new_id
 from contracts.messages import Message, encode
 from contracts.posts import LivePart, Post, Published, Target, TargetOutcomeRecorded
-from contracts.public_events import SocialMentionReceived
+from contracts.public_events import SocialEngagementSpike, SocialMentionReceived
 from contracts.topics import (
     ACCOUNTS_EVENTS,
     ANALYTICS_COMMANDS,
+    ENGAGEMENT_SPIKE,
     MENTION_RECEIVED,
     METRICS_SAMPLES,
     POSTS_EVENTS,
@@ -48,6 +52,7 @@ from eventlog.documents import read_state
 from eventlog.kafka import KafkaEventLog, partition_count
 from eventlog.ports import Outgoing
 from eventlog.provision import provision
+from platforms.rollups import Summary
 
 pytestmark = pytest.mark.stack
 
@@ -107,6 +112,17 @@ class Service:
         await self.log.close()
         await self.client.drop_database(self.settings.mongodb_database)
         await self.client.close()
+
+    @asynccontextmanager
+    async def another(self) -> AsyncIterator[None]:
+        """A second instance, on the same log and the same store."""
+        stop = asyncio.Event()
+        running = asyncio.create_task(serve(self.settings, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await running
 
     async def append(
         self, topic: str, key: str, message: Message, *, sequence: int | None = None, id_: str = ""
@@ -246,18 +262,21 @@ async def test_from_going_live_to_figures_and_the_same_again_from_the_log(servic
     assert len(posts) == 8
     assert all(post.platform_post_ids == (f"x{post_id}",) for request in posts for post in request.posts)
 
-    async def rolled_up() -> list[Any] | None:
-        days = [day async for day in service.database["analytics_days"].find({"tenant_id": TENANT})]
-        done = sum(day["impressions"] for day in days) == sum(
+    async def rolled_up() -> list[Summary] | None:
+        days = [
+            msgspec.json.decode(day["summary"], type=Summary)
+            async for day in service.database["analytics_days"].find({"tenant_id": TENANT})
+        ]
+        done = sum(day.impressions for day in days) == sum(
             each.readings[-1].counters["impression_count"] for each in await service.metrics(post_id)
         )
         return days if done and len(days) == 2 else None
 
     days = await eventually(rolled_up)
     # One post on two accounts of one platform counts once.
-    assert sum(day["posts"] for day in days) == 1
-    assert sum(day["platform_posts"] for day in days) == 1
-    assert sum(day["targets"] for day in days) == 2
+    assert sum(day.posts for day in days) == 1
+    assert sum(day.platform_posts for day in days) == 1
+    assert sum(day.targets for day in days) == 2
 
     async def followers() -> bool:
         return await service.database["analytics_accounts"].count_documents({"_id": {"$in": [first, second]}}) == 2
@@ -355,11 +374,93 @@ async def test_somebody_wants_numbers_now(service: Service) -> None:
     async def read_again() -> bool:
         return service.impressions[post_id] == 500
 
+    async def back_to_the_plan() -> bool:
+        plan = await service.database["analytics_plans"].find_one({"post_id": post_id})
+        return plan is not None and plan["due_at"] > datetime.now(UTC) + timedelta(seconds=300)
+
     await eventually(read_again)
-    plan = await service.database["analytics_plans"].find_one({"post_id": post_id})
-    assert plan is not None
-    assert plan["due_at"] > datetime.now(UTC) + timedelta(seconds=300)
+    await eventually(back_to_the_plan)
     assert service.impressions[post_id] == 500
+
+
+async def test_two_instances_ask_for_nothing_twice(service: Service) -> None:
+    async with service.another():
+        accounts = [await service.connect() for _ in range(3)]
+        ids = [await service.publish(*accounts) for _ in range(4)]
+
+        async def early_ages_are_over() -> bool:
+            return [service.impressions.get(post_id) for post_id in ids] == [1_200] * 4
+
+        await eventually(early_ages_are_over)
+        asked = [
+            (post.post_id, post.target_id)
+            for request in service.requests
+            if isinstance(request, CollectPosts)
+            for post in request.posts
+        ]
+        assert Counter(asked) == {(post_id, f"twitter:{account}"): 4 for post_id in ids for account in accounts}
+
+
+async def announced(bootstrap: str, topic: str) -> list[tuple[Envelope, Message]]:
+    """All of the public events that are there."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        found = []
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                found += [unpack(tuple(record.headers), record.value) for record in records]
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def test_a_spike_is_announced_once(service: Service, kafka_bootstrap: str) -> None:
+    """Twelve posts like each other, and a thirteenth that gains ten times as much in its second age, over Kafka."""
+    account_id = new_id("acc")
+    start = datetime.now(UTC) - timedelta(days=20)
+    gained = [(20 + number, 30 + number) for number in range(12)] + [(25, 350)]
+    ids = []
+    for number, (first, second) in enumerate(gained):
+        ids.append(new_id("post"))
+        published = start + timedelta(days=number)
+        for age, count in ((timedelta(minutes=5), first), (timedelta(minutes=15), first + second)):
+            sample = PostMeasured(
+                tenant_id=TENANT,
+                account_id=account_id,
+                platform="twitter",
+                post_id=ids[-1],
+                target_id=f"twitter:{account_id}",
+                published_at=published,
+                content_type="text",
+                observed_at=published + age,
+                counters={"impression_count": count * 20, "like_count": count},
+            )
+            # The last one comes twice, as after a crash.
+            for _ in range(2 if number == len(gained) - 1 else 1):
+                await service.append(METRICS_SAMPLES, account_id, sample, id_=f"s{ids[-1]}{age}")
+
+    async def told() -> list[tuple[Envelope, SocialEngagementSpike]]:
+        events = await announced(kafka_bootstrap, ENGAGEMENT_SPIKE)
+        return [
+            (envelope, event)
+            for envelope, event in events
+            if isinstance(event, SocialEngagementSpike) and event.account_id == account_id
+        ]
+
+    async def all_folded() -> bool:
+        state = await service.database["analytics_accounts"].find_one({"_id": account_id})
+        return state is not None and len(read_state(state, AccountMetrics).gains) == len(gained)
+
+    await eventually(told)
+    await eventually(all_folded)
+    ((envelope, spike),) = await told()
+    assert (spike.post_id, spike.value, spike.metric, spike.tenant_id) == (ids[-1], 350.0, "engagements", TENANT)
+    # The median of 30 to 41 is 35.5, and (350 + 1) / (35.5 + 1) is 9.62.
+    assert (spike.baseline, spike.factor) == (35.5, 9.62)
+    assert spike.detected_at == start + timedelta(days=12, minutes=15)
+    assert envelope.tenant_id == TENANT
 
 
 async def test_a_mention_is_announced_once(service: Service, kafka_bootstrap: str) -> None:
@@ -374,18 +475,9 @@ async def test_a_mention_is_announced_once(service: Service, kafka_bootstrap: st
         return len([each for each in service.requests if isinstance(each, CollectAccount) and each.mentions_since]) >= 4
 
     await eventually(looked_several_times)
-    consumer = AIOKafkaConsumer(
-        MENTION_RECEIVED, bootstrap_servers=kafka_bootstrap, group_id=None, auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    try:
-        fetched = await consumer.getmany(timeout_ms=3_000)
-    finally:
-        await consumer.stop()
-    announced = [unpack(tuple(record.headers), record.value) for records in fetched.values() for record in records]
     ours = [
         (envelope.id, event.mention_id)
-        for envelope, event in announced
+        for envelope, event in await announced(kafka_bootstrap, MENTION_RECEIVED)
         if isinstance(event, SocialMentionReceived) and event.account_id == account
     ]
     assert sorted(mention_id for _, mention_id in ours) == ["m0", "m1", "m2"]

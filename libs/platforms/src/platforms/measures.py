@@ -79,15 +79,25 @@ NAMES: Mapping[Platform, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "shares": ("share_count",),
         },
         "facebook": {
-            "reach": ("post_total_media_view_unique",),
-            "reactions": ("post_reactions_by_type_total",),
+            "reach": (
+                "post_total_media_view_unique",
+                "post_impressions_unique",
+                "total_video_impressions_unique",
+            ),
+            "reactions": (
+                "post_reactions_by_type_total",
+                "post_video_likes_by_reaction_type",
+                "total_video_reactions_by_type_total",
+            ),
             "comments": ("comments",),
             "shares": ("shares",),
             "clicks": ("post_clicks",),
         },
     }
 )
-"""What we show of each platform, in its own words, and the counters that are added for it."""
+"""What we show of each platform, in its own words, and the counters that are added for it. On Facebook posts, reels and
+videos have counters of different names, and each has those of its kind only.
+"""
 
 IMPRESSIONS: Mapping[Platform, tuple[str, ...]] = MappingProxyType(
     {
@@ -96,7 +106,7 @@ IMPRESSIONS: Mapping[Platform, tuple[str, ...]] = MappingProxyType(
         "instagram": ("views",),
         "youtube": ("viewCount",),
         "tiktok": ("view_count",),
-        "facebook": ("post_media_view",),
+        "facebook": ("post_media_view", "blue_reels_play_count", "total_video_views"),
     }
 )
 _ENGAGEMENTS: Mapping[Platform, tuple[str, ...]] = MappingProxyType(

@@ -1,34 +1,37 @@
-"""When to post: engagement by hour of the week, learned from own posts and, where these are few, from what is known of
-the platform. Pure.
+"""When to post: engagement by hour of the week, learned from own posts and, where these are few, from what is assumed
+of the platform. Pure.
 
 A post's engagement rate is compared with what is usual for the account and its kind of content, in logarithms, so that
-"twice as good" counts as much as "half as good". What is expected of an hour of the week is a weighted mean of what own
-posts around that hour say and of the platform's profile, which counts as much as `PRIOR_POSTS` posts; what own posts at
-that very hour say is pulled towards what is expected in the same way. So with no posts the profile is all there is, and
-with many it hardly matters. Recent posts count more.
+"twice as good" counts as much as "half as good". How much better an hour is than the average is taken to be
+`(belief + b) · profile + own`: so much of the platform's profile, and a deviation of the tenant's own, which is alike
+at hours that are near each other on the clock and on days of one kind. `b` and `own` are unknown and thought to be
+small (normal, with mean 0), as Gaussian-process regression has it; what posts say moves them as far as their number and
+scatter allow. How far own hours differ is itself estimated from how alike posts of near hours are (empirical Bayes), so
+a tenant whose hours are all the same is not told of best ones for long. With no posts the believed part of the profile
+is all there is, and with many it does not matter. Recent posts count more.
 
-The profiles are assumptions, for orientation only: smooth curves through what the yearly surveys of posting tools
-(Sprout Social, Buffer, Hootsuite) have in common: office hours in midweek for X, LinkedIn and Facebook, noon and
-evening for Instagram, afternoon for YouTube, evening for TikTok. The surveys differ in detail, and none is about you;
-so the profiles are kept flat: their best hour is about one and a half times as good as a night's.
+Profiles are data: `posting_profiles.toml` says what each is based on. Method: Rasmussen and Williams, "Gaussian
+Processes for Machine Learning", chapter 2.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from operator import mul
 from statistics import NormalDist
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
-from contracts.content import Platform
+from contracts.content import PLATFORMS, Platform
 
 HOURS = 168
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
-PRIOR_POSTS = 6.0
-"""Single posts scatter by about exp(±0.7), hours differ by about exp(±0.3): it takes (0.7/0.3)² posts to tell."""
 HALF_LIFE = timedelta(days=90)
 RIPE_AGE = timedelta(hours=6)
 """Younger than this, a post's rate says more of its first readers than of its hour."""
@@ -36,6 +39,19 @@ SMOOTHING = 200.0
 """Impressions that a rate is pulled towards the usual one with: three of four is not 75 %."""
 OTHER_CONTENT = 0.4
 """What a post of another kind counts, when one kind is asked about."""
+EVIDENCE = 6.0
+"""Posts near an hour that make for half of full confidence. Also what an account's mean counts beside that of a kind of
+content.
+"""
+
+SCATTER = 0.7
+"""Standard deviation of single posts' logarithms, before any are seen; as good as `SCATTER_POSTS` of them."""
+SCATTER_POSTS = 10.0
+PROFILE_DOUBT = 0.5
+"""Standard deviation of how much of a profile holds, around what is believed of it."""
+OWN_DIFFERENCES = 0.2
+"""Standard deviation of a tenant's own hours, before any posts are seen."""
+LEAST_DIFFERENCES = OWN_DIFFERENCES / 6
 
 _NEAR_HOURS = (1.0, 0.5, 0.15)
 _SAME_KIND_OF_DAY = 0.35
@@ -85,34 +101,59 @@ class Week(Struct, frozen=True, kw_only=True):
         return _basis(self.confidence)
 
 
-class _Profile(Struct, frozen=True):
-    peaks: Mapping[int, float]
-    days: tuple[float, ...]
-    width: float = 1.6
+class Profile(Struct, frozen=True, kw_only=True):
+    """What is assumed of a platform: `levels` are logarithms by hour of the week, with mean 0."""
+
+    basis: Literal["assumption", "measured"]
+    note: str
+    """What it rests on, in words."""
+    belief: float
+    """How much of it is expected to hold for a tenant of whom nothing is known."""
+    levels: tuple[float, ...]
 
 
-_WORKING = (0.95, 1.0, 1.0, 0.98, 0.88, 0.6, 0.55)
-_PROFILES: Mapping[Platform, _Profile] = {
-    "twitter": _Profile({9: 1.0, 12: 0.9, 17: 0.8}, _WORKING),
-    "linkedin": _Profile({8: 0.9, 12: 1.0, 16: 0.75}, (0.9, 1.0, 1.0, 0.97, 0.8, 0.35, 0.35)),
-    "instagram": _Profile({11: 0.85, 15: 0.8, 19: 1.0}, (0.95, 1.0, 1.0, 0.97, 0.93, 0.85, 0.85)),
-    "youtube": _Profile({12: 0.6, 16: 1.0, 20: 0.85}, (0.88, 0.9, 0.95, 0.97, 1.0, 0.95, 0.95), 2.0),
-    "tiktok": _Profile({11: 0.6, 16: 0.85, 20: 1.0}, (0.93, 1.0, 1.0, 1.0, 0.95, 0.9, 0.9), 2.0),
-    "facebook": _Profile({9: 1.0, 12: 0.9, 15: 0.75}, (0.97, 1.0, 1.0, 0.97, 0.9, 0.75, 0.7)),
-}
-_FLOOR = 0.65
+Profiles = Mapping[Platform, Profile]
+
+_Share = Annotated[float, Meta(gt=0, le=1)]
+
+
+class _Curve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A profile as `posting_profiles.toml` has it."""
+
+    basis: Literal["assumption", "measured"]
+    note: Annotated[str, Meta(min_length=1, max_length=500)]
+    belief: Annotated[float, Meta(ge=0, le=1)]
+    peaks: Annotated[dict[Annotated[int, Meta(ge=0, le=23)], _Share], Meta(min_length=1)]
+    days: Annotated[tuple[_Share, ...], Meta(min_length=7, max_length=7)]
+    width: Annotated[float, Meta(gt=0)]
+    floor: _Share
+
+
 _DAYS_SHARE = 0.5
+"""Of what a day's height says, as hours and days are not independent."""
 
 
-def prior(platform: Platform) -> list[float]:
-    """The platform's profile: for each hour of the week the logarithm of how much better than average it is."""
-    profile = _PROFILES[platform]
+def read_profiles(toml: str) -> Profiles:
+    """Raises ValueError unless there is a profile for each platform, and nothing else."""
+    try:
+        curves = msgspec.convert(tomllib.loads(toml), dict[Platform, _Curve], str_keys=True)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ValueError(f"not profiles of platforms: {error}") from error
+    if missing := [platform for platform in PLATFORMS if platform not in curves]:
+        raise ValueError(f"there is no profile of {', '.join(missing)}")
+    return {
+        platform: Profile(basis=curve.basis, note=curve.note, belief=curve.belief, levels=_levels_of(curve))
+        for platform, curve in curves.items()
+    }
+
+
+def _levels_of(curve: _Curve) -> tuple[float, ...]:
     levels = []
     for index in range(HOURS):
         day, hour = divmod(index, 24)
-        peak = max(height * math.exp(-(((hour - at) / profile.width) ** 2)) for at, height in profile.peaks.items())
-        levels.append(math.log(_FLOOR + (1 - _FLOOR) * peak) + _DAYS_SHARE * math.log(profile.days[day]))
-    return _centred(levels)
+        peak = max(height * math.exp(-(((hour - at) / curve.width) ** 2)) for at, height in curve.peaks.items())
+        levels.append(math.log(curve.floor + (1 - curve.floor) * peak) + _DAYS_SHARE * math.log(curve.days[day]))
+    return tuple(_centred(levels))
 
 
 def week(
@@ -122,18 +163,14 @@ def week(
     *,
     now: datetime,
     content_type: str | None = None,
+    profiles: Profiles | None = None,
 ) -> Week:
     """How good each hour of the week is to post on this platform, on the clock of `zone`."""
-    expected = prior(platform)
+    profile = (profiles or PROFILES)[platform]
     ripe = [post for post in posts if post.observed_at - post.published_at >= RIPE_AGE]
-    weights, sums, counts = _binned(ripe, expected, zone, now, content_type)
-    estimates, strengths = [], []
-    for index in range(HOURS):
-        nearby, pulled = _around(index, weights, sums)
-        guess = (pulled + PRIOR_POSTS * expected[index]) / (nearby + PRIOR_POSTS)
-        estimates.append((sums[index] + PRIOR_POSTS * guess) / (weights[index] + PRIOR_POSTS))
-        strengths.append(weights[index] + nearby)
-    estimates = _centred(estimates)
+    seen = _seen(ripe, profile, zone, now, content_type)
+    estimates = _centred(_estimates(seen, profile))
+    strengths = _spread([hour.weight for hour in seen.hours], _NEARNESS)
     spread = math.sqrt(sum(value * value for value in estimates) / HOURS) or 1.0
     standing = NormalDist()
     hours = tuple(
@@ -143,8 +180,8 @@ def week(
             score=max(1, min(99, round(100 * standing.cdf(estimates[index] / spread)))),
             lift=round(math.exp(estimates[index]) - 1, 3),
             posts=round(strengths[index], 1),
-            at_this_hour=counts[index],
-            confidence=round(strengths[index] / (strengths[index] + PRIOR_POSTS), 2),
+            at_this_hour=seen.hours[index].count,
+            confidence=round(strengths[index] / (strengths[index] + EVIDENCE), 2),
         )
         for index in range(HOURS)
     )
@@ -205,27 +242,111 @@ def next_time(day: int, hour: int, zone: ZoneInfo, *, after: datetime) -> dateti
         ahead += 7
 
 
-def _binned(
-    posts: Sequence[Past], expected: Sequence[float], zone: ZoneInfo, now: datetime, content_type: str | None
-) -> tuple[list[float], list[float], list[int]]:
-    """By hour of the week: weights, weighted deviations from what is usual, and numbers of posts."""
+class _SeenHour(Struct):
+    """What posts at one hour of the week say, added: `slope` is the profile there, against what the account's posts are
+    at on average, and `value` what they were better than the believed part of it.
+    """
+
+    weight: float = 0.0
+    value: float = 0.0
+    slope: float = 0.0
+    count: int = 0
+
+
+class _Seen(Struct, frozen=True, kw_only=True):
+    hours: tuple[_SeenHour, ...]
+    weight: float
+    """Of all posts."""
+    squares: float
+    """The values' squares, weighted."""
+    own_squares: float
+    """The squares of each post's weighted value: what a post has in common with itself."""
+    own_weights: float
+
+
+def _seen(posts: Sequence[Past], profile: Profile, zone: ZoneInfo, now: datetime, content_type: str | None) -> _Seen:
     usual = _usual_rates(posts)
-    seen: list[tuple[int, float, float, tuple[str, str]]] = []
+    told: list[tuple[int, float, float, tuple[str, str]]] = []
     for post in posts:
         local = post.published_at.astimezone(zone)
         index = local.weekday() * 24 + local.hour
         weight = 0.5 ** (max(now - post.published_at, timedelta()) / HALF_LIFE)
         if content_type is not None and post.content_type != content_type:
             weight *= OTHER_CONTENT
-        seen.append((index, weight, _log_rate(post, usual[post.account_id]), (post.account_id, post.content_type)))
+        better = _log_rate(post, usual[post.account_id]) - profile.belief * profile.levels[index]
+        told.append((index, weight, better, (post.account_id, post.content_type)))
     # Whoever posts at good hours only has a high mean: what the profile explains of it is not the account's.
-    levels = _levels([(group, weight, value - expected[index]) for index, weight, value, group in seen])
-    weights, sums, counts = [0.0] * HOURS, [0.0] * HOURS, [0] * HOURS
-    for index, weight, value, group in seen:
-        weights[index] += weight
-        sums[index] += weight * (value - levels[group])
-        counts[index] += 1
-    return weights, sums, counts
+    means = _levels([(group, weight, value) for _, weight, value, group in told])
+    slopes = _levels([(group, weight, profile.levels[index]) for index, weight, _, group in told])
+    hours = tuple(_SeenHour() for _ in range(HOURS))
+    squares = own_squares = 0.0
+    for index, weight, value, group in told:
+        deviation = value - means[group]
+        hour = hours[index]
+        hour.weight += weight
+        hour.value += weight * deviation
+        hour.slope += weight * (profile.levels[index] - slopes[group])
+        hour.count += 1
+        squares += weight * deviation**2
+        own_squares += (weight * deviation) ** 2
+    return _Seen(
+        hours=hours,
+        weight=sum(weight for _, weight, _, _ in told),
+        squares=squares,
+        own_squares=own_squares,
+        own_weights=sum(weight * weight for _, weight, _, _ in told),
+    )
+
+
+def _estimates(seen: _Seen, profile: Profile) -> list[float]:
+    """How much better each hour is, in logarithms: the mean of a Gaussian process, given the posts."""
+    believed = [profile.belief * level for level in profile.levels]
+    if not seen.weight:
+        return believed
+    noise = (SCATTER_POSTS * SCATTER**2 + seen.squares) / (SCATTER_POSTS + seen.weight)
+    own = _own_differences(seen, noise)
+    roots = [math.sqrt(hour.weight) for hour in seen.hours]
+    # Of an hour with n posts the mean is known n times as well, so its equation is multiplied by √n.
+    values = [hour.value / root if root else 0.0 for hour, root in zip(seen.hours, roots, strict=True)]
+    slopes = [hour.slope / root if root else 0.0 for hour, root in zip(seen.hours, roots, strict=True)]
+    doubt = PROFILE_DOUBT**2
+
+    def covered(vector: Sequence[float]) -> list[float]:
+        near = _spread(_times(roots, vector), _NEARNESS)
+        along = doubt * _dot(slopes, vector)
+        return [
+            own * root * other + along * slope + noise * value
+            for root, other, slope, value in zip(roots, near, slopes, vector, strict=True)
+        ]
+
+    solved = _solve(covered, values)
+    more = doubt * _dot(slopes, solved)
+    deviations = _spread(_times(roots, solved), _NEARNESS)
+    return [
+        base + more * level + own * deviation
+        for base, level, deviation in zip(believed, profile.levels, deviations, strict=True)
+    ]
+
+
+def _own_differences(seen: _Seen, noise: float) -> float:
+    """The variance of a tenant's own hours: posts near each other are alike by so much. Pulled towards what was thought
+    before, with the weight that this had.
+    """
+    values = [hour.value for hour in seen.hours]
+    slopes = [hour.slope for hour in seen.hours]
+    weights = [hour.weight for hour in seen.hours]
+    along = sum(slope * slope / weight for slope, weight in zip(slopes, weights, strict=True) if weight)
+    more = sum(s * v / w for s, v, w in zip(slopes, values, weights, strict=True) if w) / (
+        along + noise / PROFILE_DOUBT**2
+    )
+    values = [value - more * slope for value, slope in zip(values, slopes, strict=True)]
+    alike = _dot(values, _spread(values, _NEARNESS)) - seen.own_squares
+    # What is compared with its own mean is a little less alike than it was.
+    alike += noise / seen.weight * (_dot(weights, _spread(weights, _NEARNESS)) - seen.own_weights)
+    pairs = _dot(weights, _spread(weights, _NEARNESS_SQUARED)) - seen.own_weights
+    thought = OWN_DIFFERENCES**2
+    surety = 2 * noise**2 / thought**2
+    return max(LEAST_DIFFERENCES**2, (surety * thought + alike) / (surety + pairs))
 
 
 def _usual_rates(posts: Sequence[Past]) -> dict[str, float]:
@@ -253,7 +374,7 @@ def _log_rate(post: Past, usual: float) -> float:
 
 
 def _levels(values: Sequence[tuple[tuple[str, str], float, float]]) -> dict[tuple[str, str], float]:
-    """The mean of each account's kind of content, pulled towards that of the account."""
+    """By account and kind of content: the mean, pulled towards that of the account."""
     by_account: dict[str, tuple[float, float]] = {}
     by_group: dict[tuple[str, str], tuple[float, float]] = {}
     for group, weight, value in values:
@@ -263,25 +384,77 @@ def _levels(values: Sequence[tuple[tuple[str, str], float, float]]) -> dict[tupl
         by_group[group] = (weights + weight, total + weight * value)
     means = {account: total / weights for account, (weights, total) in by_account.items()}
     return {
-        group: (total + PRIOR_POSTS * means[group[0]]) / (weights + PRIOR_POSTS)
+        group: (total + EVIDENCE * means[group[0]]) / (weights + EVIDENCE)
         for group, (weights, total) in by_group.items()
     }
 
 
-def _around(index: int, weights: Sequence[float], sums: Sequence[float]) -> tuple[float, float]:
-    """What posts near an hour say about it: their weight, and their weighted sum."""
-    day, hour = divmod(index, 24)
-    strength = pulled = 0.0
-    for other in range(7):
-        kind = _SAME_KIND_OF_DAY if (other < 5) == (day < 5) else _OTHER_KIND_OF_DAY
-        likeness = 1.0 if other == day else kind
-        for distance in range(-2, 3):
-            at = (other * 24 + hour + distance) % HOURS
-            if weights[at] and at != index:
-                share = likeness * _NEAR_HOURS[abs(distance)]
-                strength += share * weights[at]
-                pulled += share * sums[at]
-    return strength, pulled
+class _Nearness(Struct, frozen=True):
+    """How alike two hours of the week are: by how far apart they are on the clock, times by the kind of their days."""
+
+    hours: tuple[float, float, float]
+    same_kind: float
+    other_kind: float
+
+
+_NEARNESS = _Nearness(_NEAR_HOURS, _SAME_KIND_OF_DAY, _OTHER_KIND_OF_DAY)
+_at_distance = [near**2 for near in _NEAR_HOURS]
+_NEARNESS_SQUARED = _Nearness(
+    (_at_distance[0], _at_distance[1], _at_distance[2]), _SAME_KIND_OF_DAY**2, _OTHER_KIND_OF_DAY**2
+)
+
+
+def _spread(values: Sequence[float], nearness: _Nearness) -> list[float]:
+    """Each hour's sum of all values, as much of each as it is near."""
+    near, nearer, far = nearness.hours
+    days = []
+    for start in range(0, HOURS, 24):
+        day = values[start : start + 24]
+        days.append(
+            [
+                near * day[hour]
+                + nearer * (day[hour - 1] + day[(hour + 1) % 24])
+                + far * (day[hour - 2] + day[(hour + 2) % 24])
+                for hour in range(24)
+            ]
+        )
+    working = [sum(column) for column in zip(*days[:5], strict=True)]
+    weekend = [sum(column) for column in zip(*days[5:], strict=True)]
+    found = []
+    for number, day in enumerate(days):
+        same, other = (working, weekend) if number < 5 else (weekend, working)
+        found += [
+            (1 - nearness.same_kind) * own + nearness.same_kind * alike + nearness.other_kind * unlike
+            for own, alike, unlike in zip(day, same, other, strict=True)
+        ]
+    return found
+
+
+def _solve(matrix: Callable[[Sequence[float]], list[float]], right: Sequence[float]) -> list[float]:
+    """Conjugate gradients, for a symmetric positive definite matrix that is known by what it makes of a vector."""
+    solution = [0.0] * len(right)
+    residual = list(right)
+    direction = list(right)
+    size = _dot(residual, residual)
+    enough = size * 1e-12
+    for _ in range(HOURS):
+        if size <= enough:
+            break
+        image = matrix(direction)
+        step = size / _dot(direction, image)
+        solution = [value + step * each for value, each in zip(solution, direction, strict=True)]
+        residual = [value - step * each for value, each in zip(residual, image, strict=True)]
+        before, size = size, _dot(residual, residual)
+        direction = [value + size / before * each for value, each in zip(residual, direction, strict=True)]
+    return solution
+
+
+def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+    return float(sum(map(mul, one, other)))
+
+
+def _times(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    return list(map(mul, one, other))
 
 
 def _centred(values: Sequence[float]) -> list[float]:
@@ -293,3 +466,7 @@ def _basis(confidence: float) -> Basis:
     if confidence == 0:
         return "prior"
     return "own" if confidence >= 0.7 else "mixed"
+
+
+PROFILES = read_profiles(files("platforms").joinpath("posting_profiles.toml").read_text("utf-8"))
+"""What is assumed unless somebody knows better."""

@@ -38,7 +38,8 @@ def hourly(platform: Platform, published_at: datetime, readings: Sequence[Readin
     edges = [start + HOUR * step for step in range((times[-1] - start) // HOUR + 2)]
     impressions = _gained(published_at, times, [each.impressions for each in told], edges)
     engagements = _gained(published_at, times, [each.engagements for each in told], edges)
-    read_in = {(time - start) // HOUR for time in times}
+    # What is read on the hour is the end of one hour and the beginning of the next.
+    read_in = {hour for time in times for hour in ((time - start) // HOUR, -((start - time) // HOUR) - 1)}
     return [
         Gain(
             at=edge,

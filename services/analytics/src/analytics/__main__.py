@@ -14,7 +14,7 @@ def main() -> None:
     settings = Settings()  # type: ignore[call-arg]  # filled from the environment
     match sys.argv[1:]:
         case []:
-            run(lambda stop: serve(settings, stop))
+            run(lambda stop: serve(settings, stop), service="analytics", settings=settings)
         case ["rebuild"]:
             sys.exit(uvloop.run(rebuild(settings)))
         case _:

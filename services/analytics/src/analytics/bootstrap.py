@@ -35,7 +35,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     client = store.connect(settings.mongodb_uri)
     database = store.database(client, settings.mongodb_database)
     models, plans = MongoModels(database), MongoPlans(database)
-    outgoing = await KafkaEventLog(settings.kafka_bootstrap, METRICS_SAMPLES, client_id=source).start()
+    outgoing = await KafkaEventLog(settings, METRICS_SAMPLES, client_id=source).start()
     announcer = KafkaAnnouncer(outgoing, source)
     ages = settings.ages or PLANNED
     tracker = Tracker(
@@ -66,17 +66,17 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             if isinstance(record.sample, NotMeasured):
                 await planner.not_measured(record.sample)
 
-    samples = SampleConsumer(
-        settings.kafka_bootstrap, group="analytics-samples", fold=fold, batch=settings.analytics_batch
-    )
+    samples = SampleConsumer(settings, group="analytics-samples", fold=fold, batch=settings.analytics_batch)
     happenings = JobConsumer(
-        settings.kafka_bootstrap,
+        settings,
         [POSTS_EVENTS, ACCOUNTS_EVENTS, ANALYTICS_COMMANDS],
         group="analytics",
         handle=tracker.handle,
         concurrency=32,
     )
+    probe = store.StoreProbe(database)
     health = Health()
+    health.add("store", probe.healthy)
     health.add("happenings", happenings.healthy)
     health.add("samples", samples.healthy)
     health.add_liveness("planner", planner.healthy)
@@ -84,6 +84,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         await run_together(
             stop,
             _prepared(models, plans, (happenings, samples, planner), stop),
+            probe.run(stop),
             health.serve(settings.health_host, settings.health_port, stop),
         )
     finally:

@@ -5,7 +5,6 @@ planner that dies has claimed is asked for by another.
 """
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from prometheus_client import Counter, Gauge
 
 from analytics.domain.ages import PLANNED, next_reading
 from analytics.ports import Announcement, Announcer, Models, Plan, Plans
+from chassis.health import Heartbeat
 from contracts.collecting import CollectAccount, CollectPosts, LivePost, NotMeasured
 from contracts.ids import derived_id
 from contracts.topics import collect_requests
@@ -53,11 +53,11 @@ class Planner:
         self._ages = ages
         self._every = {"followers": followers_every, "mentions": mentions_every}
         self._poll = poll
-        self._turned_at = time.monotonic()
+        self._planning = Heartbeat("planning", stale_after=STALE_AFTER)
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            self._turned_at = time.monotonic()
+            self._planning.beat()
             try:
                 busy = await self.plan_due() == AT_ONCE
             except Exception:
@@ -72,7 +72,7 @@ class Planner:
 
     def healthy(self) -> str | None:
         """None, or what is wrong."""
-        return "nothing is being planned" if time.monotonic() - self._turned_at > STALE_AFTER else None
+        return self._planning.missed()
 
     async def plan_due(self) -> int:
         """Asks for what is due now; how much that was."""

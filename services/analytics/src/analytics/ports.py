@@ -17,6 +17,8 @@ class Folded(Struct, frozen=True, kw_only=True):
     """A read model and the offset of the newest sample in it."""
 
     position: int
+    stored: bool = False
+    """Whether an earlier state of it was read from the store."""
 
 
 class FoldedPost(Folded, frozen=True, kw_only=True):

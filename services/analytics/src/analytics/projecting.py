@@ -12,7 +12,7 @@ from msgspec import Struct
 from analytics.domain import folding
 from analytics.domain.folding import DayKey, day_of, key_of
 from analytics.domain.spikes import METRIC, Spike
-from analytics.ports import Announcement, Announcer, FoldedAccount, FoldedDay, FoldedPost, Models
+from analytics.ports import Announcement, Announcer, Folded, FoldedAccount, FoldedDay, FoldedPost, Models
 from contracts.analytics import PostMetrics
 from contracts.collecting import (
     FollowersMeasured,
@@ -33,6 +33,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
     offset: int
     sample_id: str
     sample: Sample
+    traceparent: str | None = None
 
 
 class Projector:
@@ -99,7 +100,7 @@ class _Batch:
         if known is not None and known.position >= record.offset:
             return known.state
         state = folding.post(None if known is None else known.state, sample, record.sample_id)
-        self.posts[key] = FoldedPost(position=record.offset, state=state)
+        self.posts[key] = FoldedPost(position=record.offset, state=state, stored=_is_stored(known))
         self.changed_posts.add(key)
         return state
 
@@ -110,7 +111,11 @@ class _Batch:
             return
         entries = folding.day({} if known is None else known.entries, sample, record.sample_id)
         self.days[key] = FoldedDay(
-            position=record.offset, tenant_id=sample.tenant_id, platform=sample.platform, entries=entries
+            position=record.offset,
+            tenant_id=sample.tenant_id,
+            platform=sample.platform,
+            entries=entries,
+            stored=_is_stored(known),
         )
         self.changed_days.add(key)
 
@@ -137,19 +142,26 @@ class _Batch:
                 pass
         if known is not None and account is known.state:
             return
-        self.accounts[sample.account_id] = FoldedAccount(position=record.offset, state=account)
+        self.accounts[sample.account_id] = FoldedAccount(
+            position=record.offset, state=account, stored=_is_stored(known)
+        )
         self.changed_accounts.add(sample.account_id)
 
     def _spiked(self, record: Recorded, target: PostMetrics, found: Sequence[Spike]) -> None:
         if not found:
             return
         key = key_of(target.post_id, target.target_id)
+        known = self.posts[key]
         self.posts[key] = FoldedPost(
-            position=max(record.offset, self.posts[key].position), state=folding.flagged(target, found)
+            position=max(record.offset, known.position), state=folding.flagged(target, found), stored=known.stored
         )
         self.changed_posts.add(key)
         at = target.readings[-1].at
         self.spikes += [_spike(target, spike, at) for spike in found if spike.starts]
+
+
+def _is_stored(known: Folded | None) -> bool:
+    return known is not None and known.stored
 
 
 def _posts_in(records: Sequence[Recorded]) -> set[str]:

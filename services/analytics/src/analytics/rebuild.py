@@ -49,12 +49,12 @@ async def rebuild(settings: Settings) -> int:
     client = store.connect(settings.mongodb_uri)
     database = store.database(client, settings.mongodb_database)
     rebuilt = MongoModels(database, suffix=SUFFIX)
-    samples = await KafkaEventLog(settings.kafka_bootstrap, METRICS_SAMPLES, "analytics-rebuild").start()
+    samples = await KafkaEventLog(settings, METRICS_SAMPLES, "analytics-rebuild").start()
     comparison = Comparison()
     try:
         with pymongo.timeout(SECONDS_A_CALL):
             await rebuilt.clear()
-        for partition in range(await partition_count(settings.kafka_bootstrap, METRICS_SAMPLES)):
+        for partition in range(await partition_count(settings, METRICS_SAMPLES)):
             comparison.samples += await fold_again(samples, partition, Projector(rebuilt, None))
         with pymongo.timeout(SECONDS_A_CALL):
             live, again = await MongoModels(database).contents(), await rebuilt.contents()

@@ -21,7 +21,7 @@ class Settings(ServiceSettings):
     analytics_refresh_every: float = 60.0
     """How often somebody may have one post read anew."""
     analytics_batch: int = 2_000
-    """Samples folded at once."""
+    """Samples of one partition folded at once: what they have in common is written once."""
 
     @property
     def ages(self) -> tuple[timedelta, ...] | None:

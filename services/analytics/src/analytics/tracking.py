@@ -156,10 +156,32 @@ class Tracker:
         await self._plans.revive_account(account.account_id, now)
 
     async def _refresh(self, wish: RefreshAnalytics) -> None:
+        plans = await self._planned(wish)
         now = self._now()
-        for plan in await self._plans.of_post(wish.post_id):
-            if plan.tenant_id == wish.tenant_id:
-                await self._plans.ask(plan.id, now, now - self._refresh_every)
+        for plan in plans:
+            await self._plans.ask(plan.id, now, now - self._refresh_every)
+
+    async def _planned(self, wish: RefreshAnalytics) -> Sequence[Plan]:
+        """What is planned of the tenant's post. What has just gone live is about to be, and waited for."""
+        waited = 0.0
+        while True:
+            found = await self._states.post(wish.post_id)
+            if found is None or found[1].tenant_id != wish.tenant_id:
+                return ()
+            plans = await self._plans.of_post(wish.post_id)
+            known = {plan.id for plan in plans}
+            if waited >= PATIENCE or known.issuperset(self._measurable(found[1])):
+                return plans
+            await self._sleep(PAUSE)
+            waited += PAUSE
+
+    def _measurable(self, post: Post) -> set[str]:
+        """The plans that a post's live targets are to have."""
+        return {
+            key_of(post.post_id, target.target_id)
+            for target in post.targets
+            if target.platform in self._platforms and _is_live(target)
+        }
 
     async def _read(self, job: Job, read: Callable[[str], Awaitable[tuple[int, T] | None]]) -> T | None:
         """The state at the event or later. None when there is none, which nobody will mend."""

@@ -213,10 +213,10 @@ _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 
 
 def _mp4(width: int, height: int, shade: int, seconds: int, padding: int) -> bytes:
-    """Silent H.264 Baseline video of one still, ten frames a second (ISO/IEC 14496-12 and -15)."""
+    """Silent H.264 Baseline video of one still, 25 frames a second (ISO/IEC 14496-12 and -15)."""
     if width % _MACROBLOCK or height % _MACROBLOCK:
         raise UnfitSampleError("the sides of a video are multiples of 16")
-    scale, step = 1000, 100
+    scale, step = 1000, 40
     duration = seconds * scale
     count = duration // step
     macroblocks = width * height // _MACROBLOCK**2

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from analytics.ports import Announcement
+from chassis import tracing
 from contracts.messages import Message
 from contracts.wire import Envelope, pack
 from eventlog.kafka import KafkaEventLog
@@ -27,6 +28,7 @@ class KafkaAnnouncer:
             subject=announcement.key,
             time=datetime.now(UTC),
             tenant_id=announcement.tenant_id,
+            traceparent=tracing.current(),
         )
         headers, value = pack(message, envelope)
         return Outgoing(topic=announcement.topic, key=announcement.key, headers=headers, value=value)

@@ -1,13 +1,13 @@
 """The read models in MongoDB: `analytics_posts`, `analytics_days`, `analytics_accounts`, `analytics_mentions`."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 import pymongo
 from msgspec import structs
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
@@ -21,8 +21,10 @@ from platforms import rollups
 
 T = TypeVar("T")
 
-CHUNK = 200
+CHUNK = 100
+"""Documents in one call: one that grows with the backlog runs into its time limit just when the store is slow."""
 CALL_SECONDS = 30.0
+"""Nobody waits for these calls: where the store is slow they should take longer, rather than be begun again."""
 MENTIONS_KEPT = 120 * 86_400
 """Seconds. LinkedIn, which reaches back farthest, shows mentions for 60 days."""
 
@@ -33,21 +35,34 @@ _accounts = msgspec.json.Decoder(AccountMetrics)
 _entries = msgspec.json.Decoder(dict[str, DayEntry])
 
 
-class MongoModels:
-    """`analytics.ports.Models`. `suffix` names other collections, to fold everything again beside the live ones."""
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, database: AsyncDatabase[Document], *, suffix: str = "") -> None:
+
+class MongoModels:
+    """`analytics.ports.Models`. `suffix` names other collections, to fold everything again beside the live ones.
+
+    `changed_at` of a post's target is when its writing began, by the clock of who wrote it: the gateway's stream
+    of fresh numbers goes by it.
+    """
+
+    def __init__(
+        self, database: AsyncDatabase[Document], *, suffix: str = "", now: Callable[[], datetime] = _utc_now
+    ) -> None:
         self._posts = database[f"analytics_posts{suffix}"]
         self._days = database[f"analytics_days{suffix}"]
         self._accounts = database[f"analytics_accounts{suffix}"]
         self._mentions = database[f"analytics_mentions{suffix}"]
+        self._now = now
 
     async def prepare(self) -> None:
         """Creates the indexes. Safe to repeat."""
-        await self._posts.create_index([("tenant_id", 1), ("post_id", 1)], name="post")
-        await self._days.create_index([("tenant_id", 1), ("day", 1)], name="day")
-        await self._accounts.create_index([("tenant_id", 1), ("platform", 1)], name="tenant")
-        await self._mentions.create_index([("at", 1)], name="old", expireAfterSeconds=MENTIONS_KEPT)
+        with pymongo.timeout(CALL_SECONDS):
+            await self._posts.create_index([("tenant_id", 1), ("post_id", 1)], name="post")
+            await self._posts.create_index([("tenant_id", 1), ("changed_at", 1)], name="changed")
+            await self._days.create_index([("tenant_id", 1), ("day", 1)], name="day")
+            await self._accounts.create_index([("tenant_id", 1), ("platform", 1)], name="tenant")
+            await self._mentions.create_index([("at", 1)], name="old", expireAfterSeconds=MENTIONS_KEPT)
 
     async def clear(self) -> None:
         for collection in (self._posts, self._days, self._accounts, self._mentions):
@@ -55,13 +70,13 @@ class MongoModels:
 
     async def posts(self, keys: Collection[str]) -> Mapping[str, FoldedPost]:
         return {
-            found["_id"]: FoldedPost(position=found["position"], state=_posts.decode(found["state"]))
+            found["_id"]: FoldedPost(position=found["position"], state=_posts.decode(found["state"]), stored=True)
             for found in await _find(self._posts, list(keys))
         }
 
     async def accounts(self, account_ids: Collection[str]) -> Mapping[str, FoldedAccount]:
         return {
-            found["_id"]: FoldedAccount(position=found["position"], state=_accounts.decode(found["state"]))
+            found["_id"]: FoldedAccount(position=found["position"], state=_accounts.decode(found["state"]), stored=True)
             for found in await _find(self._accounts, list(account_ids))
         }
 
@@ -72,6 +87,7 @@ class MongoModels:
                 tenant_id=found["tenant_id"],
                 platform=found["platform"],
                 entries=_entries.decode(found["state"]),
+                stored=True,
             )
             for found in await _find(self._days, [_day_id(key) for key in keys])
         }
@@ -83,9 +99,11 @@ class MongoModels:
         accounts: Mapping[str, FoldedAccount],
     ) -> None:
         """In this order: what is learned of an account rests on its posts."""
-        await _replace(self._posts, [_post_document(key, folded) for key, folded in posts.items()])
-        await _replace(self._days, [_day_document(key, folded) for key, folded in days.items()])
-        await _replace(self._accounts, [_account_document(folded) for folded in accounts.values()])
+        for chunk in _chunks([(_post_document(key, folded), folded.stored) for key, folded in posts.items()]):
+            now = self._now()
+            await _write(self._posts, [({**document, "changed_at": now}, stored) for document, stored in chunk])
+        await _write(self._days, [(_day_document(key, folded), folded.stored) for key, folded in days.items()])
+        await _write(self._accounts, [(_account_document(folded), folded.stored) for folded in accounts.values()])
 
     async def unseen_mentions(self, ids: Collection[str]) -> set[str]:
         return set(ids) - {found["_id"] for found in await _find(self._mentions, list(ids))}
@@ -130,14 +148,9 @@ def _day_document(key: DayKey, folded: FoldedDay) -> Document:
         "account_id": key[0],
         "day": key[1],
         "platform": folded.platform,
-        **_summary(folded),
+        "summary": encode(rollups.summary(list(folded.entries.values()))),
         "state": encode(folded.entries),
     }
-
-
-def _summary(folded: FoldedDay) -> Document:
-    found = rollups.summary(list(folded.entries.values()))
-    return {**structs.asdict(found), "top": msgspec.to_builtins(found.top)}
 
 
 def _account_document(folded: FoldedAccount) -> Document:
@@ -147,6 +160,8 @@ def _account_document(folded: FoldedAccount) -> Document:
         "position": folded.position,
         "tenant_id": state.tenant_id,
         "platform": state.platform,
+        # Most questions are not about its posts, which are most of the state.
+        "facts": encode(structs.replace(state, outcomes={}, gains={})),
         "state": encode(state),
     }
 
@@ -159,20 +174,25 @@ async def _find(collection: AsyncCollection[Document], ids: Sequence[str]) -> li
     return found
 
 
-async def _replace(collection: AsyncCollection[Document], documents: Sequence[Document]) -> None:
+async def _write(collection: AsyncCollection[Document], documents: Sequence[tuple[Document, bool]]) -> None:
+    """Each with whether there is one of its `_id`: inserting costs a fraction of replacing what may not be there."""
     for chunk in _chunks(documents):
-        writes = [
-            ReplaceOne({"_id": document["_id"], "position": {"$lt": document["position"]}}, document, upsert=True)
-            for document in chunk
-        ]
+        writes = [_replacement(document) if stored else InsertOne(document) for document, stored in chunk]
         try:
             with pymongo.timeout(CALL_SECONDS):
                 await collection.bulk_write(writes, ordered=False)
         except BulkWriteError as error:
-            # Whoever finds the same or a higher position collides on _id: it is there already.
-            others = [each for each in error.details["writeErrors"] if each["code"] != _DUPLICATE_KEY]
-            if others or error.details.get("writeConcernErrors"):
+            errors = error.details["writeErrors"]
+            if error.details.get("writeConcernErrors") or any(each["code"] != _DUPLICATE_KEY for each in errors):
                 raise
+            # Whoever replaces and finds the same or a higher position collides on _id: it is there already. Whoever
+            # inserts may have found a lower one, by somebody who had the partition a moment ago.
+            found = [chunk[each["index"]] for each in errors]
+            await _write(collection, [(document, True) for document, stored in found if not stored])
+
+
+def _replacement(document: Document) -> ReplaceOne[Document]:
+    return ReplaceOne({"_id": document["_id"], "position": {"$lt": document["position"]}}, document, upsert=True)
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -182,4 +202,5 @@ def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def same(live: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> bool:
     """Whether two documents hold the same figures; positions differ where samples came twice."""
-    return {**live, "position": None} == {**rebuilt, "position": None}
+    aside = {"position": None, "changed_at": None}
+    return {**live, **aside} == {**rebuilt, **aside}

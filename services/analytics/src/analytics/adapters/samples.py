@@ -3,20 +3,23 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import get_args
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 from prometheus_client import Counter, Histogram
 
 from analytics.projecting import Recorded
+from chassis import tracing
 from contracts.collecting import Sample
 from contracts.messages import UndecodableError
 from contracts.topics import METRICS_SAMPLES
 from contracts.wire import Headers, unpack
-from eventlog.kafka import KafkaEventLog, start_patiently
+from eventlog import messaging
+from eventlog.kafka import Cluster, KafkaEventLog, member, start_patiently
 from eventlog.owner import dead_letter
 
 log = structlog.get_logger()
@@ -38,25 +41,13 @@ Fold = Callable[[Sequence[Recorded]], Awaitable[None]]
 class SampleConsumer:
     """At least once. What cannot be folded now is tried again, later and later; what nobody can read is set aside."""
 
-    def __init__(self, bootstrap: str, *, group: str, fold: Fold, batch: int) -> None:
+    def __init__(self, kafka: Cluster, *, group: str, fold: Fold, batch: int) -> None:
+        self._group = group
         self._fold = fold
         self._batch = batch
         self._polled_at = time.monotonic()
-        self._dead = KafkaEventLog(bootstrap, METRICS_SAMPLES, client_id=f"{group}-dead-letters")
-        self._consumer = AIOKafkaConsumer(
-            METRICS_SAMPLES,
-            bootstrap_servers=bootstrap,
-            client_id=group,
-            group_id=group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
-            fetch_max_wait_ms=100,
-            request_timeout_ms=15_000,
-            metadata_max_age_ms=30_000,
-            max_poll_interval_ms=600_000,
-        )
+        self._dead = KafkaEventLog(kafka, METRICS_SAMPLES, client_id=f"{group}-dead-letters")
+        self._consumer = member(kafka, group, METRICS_SAMPLES, stays=True, max_poll_interval_ms=600_000)
 
     async def run(self, stop: asyncio.Event) -> None:
         await self._dead.start()
@@ -65,13 +56,15 @@ class SampleConsumer:
             while not stop.is_set():
                 self._polled_at = time.monotonic()
                 try:
-                    fetched = await self._consumer.getmany(timeout_ms=200, max_records=self._batch)
+                    most = self._batch * max(1, len(self._consumer.assignment()))
+                    fetched = await self._consumer.getmany(timeout_ms=200, max_records=most)
                 except KafkaError as error:
                     log.warning("fetching samples failed", error=str(error))
                     await asyncio.sleep(0.5)
                     continue
                 for tp, records in fetched.items():
-                    await self._take(tp, records, stop)
+                    for start in range(0, len(records), self._batch):
+                        await self._take(tp, records[start : start + self._batch], stop)
         finally:
             await self._consumer.stop()
             await self._dead.close()
@@ -87,7 +80,8 @@ class SampleConsumer:
         pause = 0.2
         while not stop.is_set():
             try:
-                await self._fold(readable)
+                with self._span(tp, readable):
+                    await self._fold(readable)
             except Exception:
                 log.exception("samples could not be folded, will be tried again", partition=tp.partition)
                 await asyncio.sleep(pause)
@@ -96,6 +90,8 @@ class SampleConsumer:
                 break
         else:
             return
+        # Where the store is slow a round takes long, and is no standstill.
+        self._polled_at = time.monotonic()
         now = time.time()
         for record in records:
             LAG.observe(max(0.0, now - record.timestamp / 1_000))
@@ -108,6 +104,17 @@ class SampleConsumer:
         except KafkaError as error:
             log.warning("commit failed", reason=str(error))
 
+    def _span(self, tp: TopicPartition, readable: Sequence[Recorded]) -> AbstractContextManager[tracing.Span]:
+        """One for all of a batch, with links to where each sample comes from."""
+        span = tracing.start(
+            f"process {tp.topic}",
+            "consumer",
+            parent=None,
+            links=list({each.traceparent for each in readable if each.traceparent is not None}),
+            attributes=messaging.processing(tp.topic, group=self._group, partition=tp.partition, count=len(readable)),
+        )
+        return tracing.within(span)
+
     async def _read(self, records: Sequence[ConsumerRecord]) -> list[Recorded]:
         found: list[Recorded] = []
         for record in records:
@@ -115,7 +122,13 @@ class SampleConsumer:
                 found.append(recorded(record.offset, tuple(record.headers), record.value))
             except UndecodableError as error:
                 await self._dead.publish([dead_letter(record, str(error))])
-                log.error("dead letter", topic=record.topic, offset=record.offset, reason=str(error))
+                log.error(
+                    "dead letter",
+                    topic=record.topic,
+                    offset=record.offset,
+                    reason=str(error),
+                    **messaging.named_in(record.headers),
+                )
         return found
 
 
@@ -124,4 +137,4 @@ def recorded(offset: int, headers: Headers, value: bytes | None) -> Recorded:
     envelope, message = unpack(headers, value)
     if not isinstance(message, _SAMPLES):
         raise UndecodableError(f"{message.type_name} is no sample")
-    return Recorded(offset=offset, sample_id=envelope.id, sample=message)
+    return Recorded(offset=offset, sample_id=envelope.id, sample=message, traceparent=envelope.traceparent)

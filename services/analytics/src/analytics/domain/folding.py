@@ -145,7 +145,9 @@ def account_learned(account: AccountMetrics, target: PostMetrics) -> Learned:
 
 
 def flagged(target: PostMetrics, found: Sequence[Spike]) -> PostMetrics:
-    return replace(target, spikes=(*target.spikes, *(spike.age for spike in found))) if found else target
+    """An age that is known to be a spike may be found again, when its account is behind after a crash."""
+    new = [spike.age for spike in found if spike.age not in target.spikes]
+    return replace(target, spikes=(*target.spikes, *new)) if new else target
 
 
 def followers(account: AccountMetrics, sample: FollowersMeasured, sample_id: str) -> AccountMetrics:

@@ -34,6 +34,7 @@ WIDEST = 2.5
 CARRIES_OVER = 0.7
 """How much of a post's lead at one age it is expected to keep at the next: what does well goes on doing well."""
 _FARTHEST_BEHIND = 0.5
+_AGES = tuple((label(age), age.total_seconds()) for age in PLANNED)
 _TO_SIGMA = 1.4826
 
 
@@ -58,11 +59,12 @@ def gains(platform: Platform, published_at: datetime, readings: Sequence[Reading
             points.append((max(0.0, (reading.at - published_at).total_seconds()), float(count)))
     found: dict[str, float] = {}
     start, before = 0.0, 0.0 if len(points) > 1 else None
-    for age in PLANNED:
-        end = age.total_seconds()
+    for name, end in _AGES:
         total = _at(points, end, widest=WIDEST * (end - start))
         if total is not None and before is not None:
-            found[label(age)] = round(max(0.0, total - before), 1)
+            found[name] = round(max(0.0, total - before), 1)
+        if total is None and points[-1][0] < end:
+            break  # nor has it been read at any later age
         start, before = end, total
     return found
 
@@ -77,7 +79,7 @@ def judge(
     flagged = set(known)
     found: list[Spike] = []
     previous: str | None = None
-    for age in map(label, PLANNED):
+    for age, _ in _AGES:
         if age in own and age not in before:
             spike = _spike(age, previous, own, others)
             if spike is not None:

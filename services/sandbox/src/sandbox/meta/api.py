@@ -216,7 +216,7 @@ class Facebook(_Host):
                 self._route("GET", "/{id}/insights", "insights", self._insight),
                 self._route("GET", "/{id}/tagged", "mentions", self._tagged),
                 self._route("GET", "/{id}/tags", "mentions", self._tagged),
-                self._route("GET", "/{id}/video_insights", "insights", self._insight),
+                self._route("GET", "/{id}/video_insights", "insights", self._video_insight),
                 self._route("POST", "/{id}", "edit_post", pages.edit),
                 self._route("DELETE", "/{id}", "delete_post", self._delete),
                 self._route("GET", "/{id}", "get_post", self._read),
@@ -375,6 +375,13 @@ class Facebook(_Host):
         entry = self._state.visible_entry(node)
         self._pages.own(caller, entry.post.account)
         return self._insights.post(request, entry)
+
+    def _video_insight(self, request: Request, caller: Caller) -> Response:
+        entry = self._state.visible_entry(request.path_parameters["id"])
+        self._pages.own(caller, entry.post.account)
+        if entry.post.id not in self._state.videos:
+            raise missing_object(entry.post.id)
+        return self._insights.video(request, entry)
 
 
 class InstagramHost(_Host):

@@ -19,6 +19,17 @@ _FACEBOOK: Mapping[str, str] = {
     "post_video_views": "views",
 }
 _FACEBOOK_GONE = ("post_impressions", "post_impressions_unique", "post_impressions_fan_unique")
+_REEL: Mapping[str, str] = {
+    "blue_reels_play_count": "views",
+    "post_impressions_unique": "unique_impressions",
+    "post_video_view_time": "watch_time",
+}
+_VIDEO: Mapping[str, str] = {
+    "total_video_views": "views",
+    "total_video_impressions": "impressions",
+    "total_video_impressions_unique": "unique_impressions",
+    "total_video_view_total_time": "watch_time",
+}
 _PAGE: Mapping[str, str] = {
     "page_media_view": "impressions",
     "page_total_media_view_unique": "unique_impressions",
@@ -73,6 +84,29 @@ class Insights:
                 raise invalid("The value must be a valid insights metric")
             found.append(_metric(entry.post.id, name, "lifetime", value))
         return as_json(200, {"data": found})
+
+    def video(self, request: Request, entry: Entry) -> Response:
+        """``GET /{video-id}/video_insights``: all that there is unless something is asked for. Reels have metrics of
+        their own.
+        """
+        counts = entry.post.metrics
+        actions = {"COMMENT": counts.get("replies", 0), "SHARE": counts.get("reposts", 0)}
+        likes = {"like": counts.get("likes", 0)}
+        told: dict[str, object]
+        if entry.kind == "reel":
+            told = {name: counts.get(of, 0) for name, of in _REEL.items()}
+            told |= {"post_video_likes_by_reaction_type": likes, "post_video_social_actions": actions}
+        else:
+            told = {name: counts.get(of, 0) for name, of in _VIDEO.items()}
+            told["total_video_reactions_by_type_total"] = likes
+            told["total_video_stories_by_action_type"] = {
+                **likes,
+                **{name.lower(): count for name, count in actions.items()},
+            }
+        asked = [str(name) for name in array(dict(request.query), "metric") or told]
+        if not set(asked) <= told.keys():
+            raise invalid("The value must be a valid insights metric")
+        return as_json(200, {"data": [_metric(entry.post.id, name, "lifetime", told[name]) for name in asked]})
 
     def page(self, request: Request, page: Account) -> Response:
         """``GET /{page-id}/insights``"""
