@@ -82,11 +82,12 @@ async def measure(system: System, *, quick: bool) -> list[Figure]:
                 rate = await _throughput(client, tenant, count, max(1, total // count))
                 name = f"{count:,} endpoints: all deliveries"
                 figures.append(_figure(name, rate, "calls/s", ratio=rate / bare, to="the bare loop"))
-                figures += _delays(f"{count:,} endpoints", await _latencies(client, tenant, count, 20))
+                figures += _delays(f"{count:,} endpoints", await _latencies(client, tenant, count, _looks(count)))
             silent = await asyncio.start_server(_silent, "127.0.0.1", 0)
             await _register(system, tenant, [f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/"])
             figures += _delays(
-                f"{counts[-1]:,} endpoints and a dead one", await _latencies(client, tenant, counts[-1], 20)
+                f"{counts[-1]:,} endpoints and a dead one",
+                await _latencies(client, tenant, counts[-1], _looks(counts[-1])),
             )
             silent.close()
     finally:
@@ -178,6 +179,11 @@ async def _latencies(client: AIOKafkaProducer, tenant: str, endpoints: int, even
             for at, body in Receiver.arrived
         ]
     return found
+
+
+def _looks(endpoints: int) -> int:
+    """Events that latency is measured with: enough deliveries for a 99th percentile, not so many that it takes long."""
+    return max(3, min(20, 3_000 // endpoints))
 
 
 async def _until(count: int) -> None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import DescribeGroupsRequest_v2
+from aiokafka.protocol.api import Request
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from contracts.ids import new_id
 from contracts.public_events import SocialMentionReceived
@@ -19,6 +25,8 @@ from contracts.topics import MENTION_RECEIVED, partition_for
 from contracts.wire import Envelope, pack
 from eventlog.kafka import producer
 from localstack.stack import Stack
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -31,7 +39,7 @@ class Received:
     def id(self) -> str:
         return self.headers["webhook-id"]
 
-    @property
+    @cached_property
     def json(self) -> Any:
         return json.loads(self.body)
 
@@ -44,6 +52,8 @@ class Receiver:
     answer: Callable[[Received], int] = lambda _received: 200
     received: list[Received] = field(default_factory=list)
     accepted: list[Received] = field(default_factory=list)
+    told: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """The ids of the events that were accepted, by path."""
 
     @property
     def url(self) -> str:
@@ -73,6 +83,7 @@ def receiver() -> Iterator[Receiver]:
             status = made.answer(received)
             if 200 <= status < 300:
                 made.accepted.append(received)
+                made.told[received.path].add(received.json["event_id"])
             self.send_response(status)
             self.send_header("content-length", "0")
             self.end_headers()
@@ -134,3 +145,56 @@ def say(stack: Stack) -> Callable[..., list[str]]:
         return asyncio.run(put(tenant, [f"acc_{number % accounts}" for number in range(count)]))
 
     return say
+
+
+GROUPS = ("endpoints", "webhooks")
+Member = tuple[str, str]
+"""A consumer group, and the id of a member of it."""
+
+
+class _DescribeGroups(Request[DescribeGroupsRequest_v2]):  # type: ignore[misc]  # aiokafka is untyped
+    """aiokafka misreads the answer to the newest version of this request."""
+
+    API_KEY = DescribeGroupsRequest_v2.API_KEY
+
+    def build(self, request_struct_class: type[DescribeGroupsRequest_v2]) -> DescribeGroupsRequest_v2:
+        return request_struct_class(list(GROUPS))
+
+
+class Members:
+    """Who Kafka, of one broker, takes to be in the consumer groups of the service. A process that was killed stays in
+    them for ten seconds, for which nobody else gets its partitions.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+
+    def known(self) -> set[Member]:
+        return asyncio.run(self._with_admin(self._known))
+
+    def bury(self, dead: Collection[Member] | None = None) -> None:
+        """Says that these have left, all of them by default: as Kafka would find out, without the wait."""
+
+        async def bury(admin: AIOKafkaAdminClient) -> None:
+            for group, member in await self._known(admin) if dead is None else dead:
+                await admin._send_request(LeaveGroupRequest(group, member))
+
+        asyncio.run(self._with_admin(bury))
+
+    @staticmethod
+    async def _known(admin: AIOKafkaAdminClient) -> set[Member]:
+        answer = await admin._send_request(_DescribeGroups())
+        return {(group, member[0]) for _, group, _, _, _, members in answer.groups for member in members}
+
+    async def _with_admin(self, work: Callable[[AIOKafkaAdminClient], Awaitable[T]]) -> T:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        await admin.start()
+        try:
+            return await work(admin)
+        finally:
+            await admin.close()
+
+
+@pytest.fixture
+def members(stack: Stack) -> Members:
+    return Members(stack.kafka_bootstrap)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from guarded.client import Answer, CallFailedError
 from webhooks.delivering import Courier, Limits
 from webhooks.domain.delivering import KEPT_ATTEMPTS, Delivery, Next
 from webhooks.domain.signing import Signer
-from webhooks.ports import NewDelivery, PublicEvent, Target
+from webhooks.ports import Bell, NewDelivery, PublicEvent, Target
 from webhooks.recording import Recorder
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -69,79 +70,99 @@ class MemoryDeliveries:
 
     def __init__(self) -> None:
         self.stored: dict[str, Delivery] = {}
+        self._numbered: dict[str, list[str]] = {}
+        """Ids by endpoint, in the order of their numbers."""
         self.fails = 0
         """The next so many calls fail."""
+        self.slowness = 0.0
+        """Seconds that a call takes."""
+        self.calls: Counter[str] = Counter()
+        self.read = 0
+        """Deliveries that queries returned."""
+        self.bells: dict[str, Bell] = {}
 
-    def _check(self) -> None:
+    async def _check(self, call: str) -> None:
+        self.calls[call] += 1
+        await asyncio.sleep(self.slowness)
         if self.fails:
             self.fails -= 1
             raise ConnectionError("the store is away")
 
-    async def add(self, new: Sequence[NewDelivery]) -> int:
-        self._check()
-        added = 0
+    async def add(self, new: Sequence[NewDelivery], added: Callable[[Sequence[Delivery]], None] | None = None) -> int:
+        await self._check("add")
+        made = []
         for each in new:
             if each.id in self.stored:
                 continue
-            sequence = 1 + sum(found.endpoint_id == each.endpoint_id for found in self.stored.values())
+            numbered = self._numbered.setdefault(each.endpoint_id, [])
+            numbered.append(each.id)
             self.stored[each.id] = Delivery(
                 id=each.id,
                 tenant_id=each.tenant_id,
                 endpoint_id=each.endpoint_id,
                 partition=each.partition,
-                sequence=sequence,
+                sequence=len(numbered),
                 event_id=each.event_id,
                 event_type=each.event_type,
                 event_time=each.event_time,
                 data=each.data,
                 due_at=each.created_at,
                 created_at=each.created_at,
+                subject=each.subject,
+                traceparent=each.traceparent,
             )
-            added += 1
-        return added
+            made.append(self.stored[each.id])
+        if added is not None and made:
+            added(made)
+        return len(made)
 
     def of(self, endpoint_id: str) -> list[Delivery]:
-        found = [each for each in self.stored.values() if each.endpoint_id == endpoint_id]
-        return sorted(found, key=lambda each: each.sequence)
+        return [self.stored[each] for each in self._numbered.get(endpoint_id, ())]
 
     def _pending(self, endpoint_id: str) -> list[Delivery]:
         return [each for each in self.of(endpoint_id) if each.due_at is not None]
 
-    async def due(self, endpoint_id: str, until: datetime, *, skip: Collection[str], limit: int) -> Sequence[Delivery]:
-        self._check()
+    def _found(self, found: Sequence[Delivery]) -> Sequence[Delivery]:
+        self.read += len(found)
+        return found
+
+    async def due(
+        self, partition: int, endpoint_id: str, until: datetime, *, skip: Collection[str], limit: int
+    ) -> Sequence[Delivery]:
+        await self._check("due")
         found = [
             each
             for each in self._pending(endpoint_id)
             if each.due_at is not None and each.due_at <= until and each.id not in skip
         ]
-        return sorted(found, key=lambda each: (each.due_at, each.sequence))[:limit]
+        return self._found(sorted(found, key=lambda each: (each.due_at, each.sequence))[:limit])
 
-    async def in_order(self, endpoint_id: str, *, limit: int) -> Sequence[Delivery]:
-        self._check()
-        return self._pending(endpoint_id)[:limit]
+    async def in_order(self, partition: int, endpoint_id: str, *, after: int | None, limit: int) -> Sequence[Delivery]:
+        await self._check("in_order")
+        return self._found([each for each in self._pending(endpoint_id) if each.sequence > (after or 0)][:limit])
 
-    async def next_due(self, endpoint_id: str, after: datetime) -> datetime | None:
-        self._check()
+    async def next_due(self, partition: int, endpoint_id: str, after: datetime) -> datetime | None:
+        await self._check("next_due")
         return min(
             (each.due_at for each in self._pending(endpoint_id) if each.due_at and each.due_at > after), default=None
         )
 
-    async def waiting(self, partitions: Collection[int]) -> Collection[str]:
+    async def waiting(self, partition: int) -> Collection[str]:
+        await self._check("waiting")
         return {
-            each.endpoint_id
-            for each in self.stored.values()
-            if each.due_at is not None and each.partition in partitions
+            each.endpoint_id for each in self.stored.values() if each.due_at is not None and each.partition == partition
         }
 
-    async def arrived(self, partitions: Collection[int], since: datetime, until: datetime) -> Collection[str]:
-        return {
-            each.endpoint_id
-            for each in self.stored.values()
-            if each.due_at is not None and since < each.due_at <= until and each.partition in partitions
-        }
+    async def ring(self, endpoint_ids: Collection[str], at: datetime, *, anew: bool = False) -> None:
+        await self._check("ring")
+        self.bells |= {each: Bell(at=at, anew_at=at if anew else None) for each in endpoint_ids}
+
+    async def rung(self, since: datetime) -> Mapping[str, Bell]:
+        await self._check("rung")
+        return {each: bell for each, bell in self.bells.items() if bell.at > since}
 
     async def settle(self, delivery: Delivery, attempt: Attempt, following: Next) -> bool:
-        self._check()
+        await self._check("settle")
         found = self.stored.get(delivery.id)
         if found is None or found.status != "pending" or found.attempts != delivery.attempts:
             return False
@@ -155,7 +176,8 @@ class MemoryDeliveries:
         return True
 
     async def discard(self, endpoint_id: str) -> None:
-        self.stored = {id_: each for id_, each in self.stored.items() if each.endpoint_id != endpoint_id}
+        for each in self._numbered.pop(endpoint_id, ()):
+            del self.stored[each]
 
     def reopen(self, delivery_id: str, now: datetime) -> None:
         self.stored[delivery_id] = replace(self.stored[delivery_id], status="pending", due_at=now, attempts=0)
@@ -166,6 +188,7 @@ class MemoryTargets:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.known: dict[str, Target] = {}
+        self.loads = 0
         self._now = now
 
     def add(self, endpoint_id: str, **more: Any) -> Endpoint:
@@ -189,7 +212,11 @@ class MemoryTargets:
         return endpoint
 
     async def load(self, endpoint_id: str) -> Target | None:
+        self.loads += 1
         return self.known.get(endpoint_id)
+
+    async def equip(self, endpoint: Endpoint) -> Target:
+        return Target(endpoint=endpoint, signers=self.known[endpoint.endpoint_id].signers)
 
     async def enabled(self, tenant_ids: Collection[str]) -> Sequence[Endpoint]:
         return [
@@ -200,7 +227,8 @@ class MemoryTargets:
 
     def change(self, endpoint_id: str, **changes: Any) -> None:
         target = self.known[endpoint_id]
-        self.known[endpoint_id] = replace(target, endpoint=replace(target.endpoint, **changes))
+        changed = replace(target.endpoint, **{"updated_at": self._now(), **changes})
+        self.known[endpoint_id] = replace(target, endpoint=changed)
 
     async def disable(self, endpoint: Endpoint, reason: DisableReason, detail: str, at: datetime) -> None:
         self.change(
@@ -287,13 +315,15 @@ class World:
             endpoints=self.targets,
             queue=self.deliveries,
             feed=self.feed,
+            couriers=self,
             partition_of=self.partition_of,
-            notice=self.notice,
             now=self.now,
         )
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._number = 0
+        self.is_recording_elsewhere = False
+        """Whether the process that records is not the one that delivers."""
 
     def new_courier(self) -> Courier:
         return Courier(
@@ -312,9 +342,12 @@ class World:
     def partition_of(endpoint_id: str) -> int:
         return partition_for(endpoint_id, 8)
 
-    def notice(self, endpoint_id: str) -> None:
+    def notice(self, endpoint_id: str) -> bool:
         """To the engine of now: there may have been others before."""
-        self.courier.notice(endpoint_id)
+        return not self.is_recording_elsewhere and self.courier.notice(endpoint_id)
+
+    def offer(self, endpoint: Endpoint, deliveries: Sequence[Delivery]) -> bool:
+        return not self.is_recording_elsewhere and self.courier.offer(endpoint, deliveries)
 
     def now(self) -> datetime:
         return START + timedelta(seconds=asyncio.get_running_loop().time())

@@ -382,7 +382,7 @@ def test_what_another_instance_recorded_is_noticed_soon(play: Play) -> None:
     async def scenario(world: Any) -> None:
         world.targets.add("one")
         await asyncio.sleep(90)
-        world.recorder._notice = lambda endpoint_id: None
+        world.is_recording_elsewhere = True
         began = world.now()
         await world.record()
         await asyncio.sleep(2)
@@ -401,5 +401,171 @@ def test_nothing_is_sent_to_a_deleted_endpoint_and_nothing_kept(play: Play) -> N
         await asyncio.sleep(120)
         assert len(world.receivers.seen) < 10
         assert world.deliveries.of("gone") == []
+
+    play(scenario)
+
+
+# --- what the store is asked --------------------------------------------------------------------------
+
+
+def test_what_is_recorded_here_is_not_looked_for(play: Play) -> None:
+    """One call records it, one settles it; the endpoint is as the recorder has just read it."""
+
+    async def scenario(world: Any) -> None:
+        world.targets.add("plain")
+        world.targets.add("ordered", fifo=True)
+        await world.record()
+        await asyncio.sleep(2)
+        world.deliveries.calls.clear()
+        world.targets.loads = 0
+        for _ in range(50):
+            await world.record()
+            await asyncio.sleep(0.5)
+        assert len(world.receivers.seen) == 2 * 51
+        # The lane of an ordered endpoint looks once more after its first read.
+        assert world.deliveries.calls - Counter({"in_order": 1, "next_due": 1}) == Counter({"add": 50, "settle": 100})
+        assert world.targets.loads == 0
+
+    play(scenario, look_every=3_600.0)
+
+
+def test_idle_costs_a_look_at_the_bells(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        for number in range(30):
+            world.targets.add(f"e{number}")
+        await world.record(3)
+        await asyncio.sleep(200)
+        world.deliveries.calls.clear()
+        world.targets.loads = 0
+        await asyncio.sleep(100)
+        assert set(world.deliveries.calls) == {"rung"}
+        assert world.targets.loads == 0
+
+    play(scenario, look_every=1.0)
+
+
+@pytest.mark.parametrize("fifo", [False, True])
+def test_a_backlog_beyond_what_is_held_is_read_once(play: Play, fifo: bool) -> None:
+    async def scenario(world: Any) -> None:
+        world.targets.add("behind", fifo=fifo)
+        for _ in range(30):
+            await world.record(100)
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(300)
+        sequences = [json.loads(body)["sequence"] for _, _, _, body, _ in world.receivers.seen]
+        assert sorted(sequences) == list(range(1, 3_001))
+        assert not fifo or sequences == sorted(sequences)
+        assert world.deliveries.read <= 3_100
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("fifo", [False, True])
+def test_those_who_record_for_one_endpoint_do_not_disturb_its_order(play: Play, fifo: bool) -> None:
+    async def scenario(world: Any) -> None:
+        world.targets.add("one", fifo=fifo)
+        for number in range(60):
+            world.is_recording_elsewhere = number % 3 == 0
+            await world.record(7)
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(60)
+        sequences = [json.loads(body)["sequence"] for _, _, _, body, _ in world.receivers.seen]
+        assert sorted(sequences) == list(range(1, 421))
+        assert not fifo or sequences == sorted(sequences)
+
+    play(scenario, look_every=0.25)
+
+
+def test_a_change_made_elsewhere_is_heard(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.targets.add("one")
+        (first,) = await world.record()
+        await asyncio.sleep(1)
+        world.targets.change("one", url="https://moved.example.com/")
+        again = world.deliveries.of("one")[0]
+        world.deliveries.reopen(again.id, world.now())
+        await world.deliveries.ring(["one"], world.now(), anew=True)
+        await asyncio.sleep(1)
+        assert [endpoint for endpoint, *_ in world.receivers.seen] == ["one", "moved"]
+        assert again.event_id == first.id
+
+    play(scenario, look_every=0.25)
+
+
+def test_an_endpoint_that_falls_asleep_while_something_comes_wakes_up(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.targets.add("one")
+        await world.record()
+        for pause in (29.99, 30.0, 30.01, 59.99, 60.0, 60.01, 89.99, 90.0, 90.01, 119.99, 120.0, 120.01):
+            await asyncio.sleep(pause)
+            await world.record()
+        await asyncio.sleep(5)
+        assert len(world.receivers.seen) == 13
+
+    play(scenario, look_every=0.25)
+
+
+def test_a_partition_that_goes_and_comes_back_at_once_is_delivered_for(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.targets.add("one", rate_per_second=1)
+        await world.record(10)
+        await asyncio.sleep(3)
+        partition = world.partition_of("one")
+        world.owned.remove(partition)
+        world.courier.notice("other")
+        for lane in world.courier._lanes.values():
+            lane.changed.set()
+        await asyncio.sleep(0.01)
+        world.owned.append(partition)
+        await asyncio.sleep(120)
+        assert len(world.receivers.seen) == 10
+
+    play(scenario)
+
+
+def test_a_store_that_is_away_for_long_is_not_stormed(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        for number in range(20):
+            world.targets.add(f"e{number}")
+        await world.record(5)
+        world.deliveries.fails = 1_000_000
+        world.deliveries.calls.clear()
+        await asyncio.sleep(600)
+        # Each of what waits asks every five to ten seconds: 100 that were sent, and the look for bells.
+        assert sum(world.deliveries.calls.values()) < 101 * 600 / 5 + 1_000
+        world.deliveries.fails = 0
+        await asyncio.sleep(30)
+        assert {each.status for each in world.deliveries.stored.values()} == {"delivered"}
+        assert len(world.receivers.seen) == 100
+
+    play(scenario)
+
+
+def test_a_slow_store_loses_nothing_and_repeats_nothing(play: Play) -> None:
+    """Every call takes seconds, for minutes."""
+
+    async def scenario(world: Any) -> None:
+        world.targets.add("plain")
+        world.targets.add("ordered", fifo=True)
+        world.deliveries.slowness = 3.0
+        for _ in range(40):
+            await world.record(5)
+            await asyncio.sleep(1)
+        world.deliveries.slowness = 0.0
+        await asyncio.sleep(120)
+        assert {each.status for each in world.deliveries.stored.values()} == {"delivered"}
+        assert len(world.receivers.seen) == 2 * 200
+
+    play(scenario)
+
+
+def test_many_endpoints_are_recorded_part_by_part(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        for number in range(300):
+            world.targets.add(f"e{number}")
+        await world.record(10)
+        assert world.deliveries.calls["add"] == 3
+        await asyncio.sleep(60)
+        assert len(world.receivers.seen) == 3_000
 
     play(scenario)

@@ -37,6 +37,19 @@ console.log(JSON.stringify([v1, v1a]));
 """
 
 
+NPM = """
+const {Webhook} = require("standardwebhooks");
+const {secrets, headers, body, flipped} = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
+const accepts = (secret, content) => {
+  try { new Webhook(secret).verify(Buffer.from(content, "base64"), headers); return true; } catch { return false; }
+};
+console.log(JSON.stringify({
+  accepted: secrets.map((secret) => accepts(secret, body)),
+  flippedAccepted: flipped.filter((content) => accepts(secrets[0], content)).length,
+}));
+"""
+
+
 def content_of(headers: dict[str, str], body: bytes) -> bytes:
     return b".".join((headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body))
 
@@ -49,12 +62,17 @@ def asymmetric(headers: dict[str, str]) -> bytes:
     return base64.b64decode(next(part for part in headers["webhook-signature"].split() if part.startswith("v1a,"))[4:])
 
 
-def test_the_vector_of_svix() -> None:
-    """From its server's own tests."""
-    signer = Signer(base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), bytes(32))
+def test_the_vectors_of_svix() -> None:
+    """From its server's own tests: one key of each kind."""
+    pair = base64.b64decode("6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==")
+    signer = Signer(base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), pair[:32])
     body = b'{"test": 2432232314}'
     content = b"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330." + body
-    assert signer.signatures(content)[0] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert signer.signatures(content) == (
+        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+        "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==",
+    )
+    assert signer.public_key == f"whpk_{base64.b64encode(pair[32:]).decode()}"
 
 
 @settings(max_examples=300, deadline=None)
@@ -142,6 +160,40 @@ def test_node_agrees() -> None:
 
     assert judged(BODY) == [True, True]
     assert judged(BODY + b" ") == [False, False]
+
+
+@pytest.fixture(scope="module")
+def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which Node finds the standard's own library for it, as locked beside this file."""
+    if shutil.which("npm") is None:
+        pytest.skip("needs npm")
+    folder = tmp_path_factory.mktemp("npm")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(Path(__file__).parent / "npm" / name, folder)
+    install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=20000"]
+    done = subprocess.run(install, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    if any(code in done.stderr for code in ("ENOTFOUND", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EAI_AGAIN")):
+        pytest.skip("the registry of npm does not answer")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_library_from_npm_agrees_and_refuses_every_flipped_bit(npm: Path) -> None:
+    signers = [Signer.generate(), Signer.generate()]
+    headers = signed_headers(ID, datetime.now(UTC), BODY, signers)
+    flipped = [bytearray(BODY) for _ in range(len(BODY) * 8)]
+    for index, each in enumerate(flipped):
+        each[index // 8] ^= 1 << index % 8
+    given = {
+        "secrets": [signer.secret for signer in (*signers, Signer.generate())],
+        "headers": headers,
+        "body": base64.b64encode(BODY).decode(),
+        "flipped": [base64.b64encode(each).decode() for each in flipped],
+    }
+    done = subprocess.run(
+        ["node", "-e", NPM], cwd=npm, input=json.dumps(given), capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == {"accepted": [True, True, False], "flippedAccepted": 0}
 
 
 def test_secrets_are_of_the_length_that_the_standard_allows_and_do_not_show() -> None:

@@ -7,8 +7,8 @@ and TLS and `Host` keep the name. No redirects are followed, no proxies asked, n
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 
 import aiohttp
@@ -17,6 +17,7 @@ from aiohttp.connector import AddrInfoType
 from msgspec import Struct
 from yarl import URL
 
+from chassis import tracing
 from guarded import addresses
 from guarded.resolving import Resolve, Resolver
 from guarded.urls import PUBLIC_HTTPS, ForbiddenUrlError, Rules, Target, check
@@ -123,16 +124,24 @@ class GuardedClient:
         Raises ForbiddenUrlError and CallFailedError.
         """
         target = check(url, self._rules)
+        with _calling("POST", target) as span:
+            try:
+                async with asyncio.timeout(seconds):
+                    answer = await self._post_twice(target, body, headers, max_bytes, repeatable=repeatable)
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+                raise _failure(error) from error
+            _note_status(span, answer.status)
+            return answer
+
+    async def _post_twice(
+        self, target: Target, body: bytes, headers: Mapping[str, str], max_bytes: int, *, repeatable: bool
+    ) -> Answer:
         try:
-            async with asyncio.timeout(seconds):
-                try:
-                    return await self._post(target, body, headers, max_bytes)
-                except (aiohttp.ServerDisconnectedError, ConnectionResetError):
-                    if not repeatable:
-                        raise
-                return await self._post(target, body, headers, max_bytes)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise _failure(error) from error
+            return await self._post(target, body, headers, max_bytes)
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+            if not repeatable:
+                raise
+        return await self._post(target, body, headers, max_bytes)
 
     async def _post(self, target: Target, body: bytes, headers: Mapping[str, str], max_bytes: int) -> Answer:
         response = await self._send("POST", target, data=body, headers=headers)
@@ -153,11 +162,13 @@ class GuardedClient:
         """
         target = check(url, self._rules)
         deadline = asyncio.get_running_loop().time() + seconds
-        try:
-            async with asyncio.timeout_at(deadline):
-                response = await self._send("GET", target, headers=headers or {})
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise _failure(error) from error
+        with _calling("GET", target) as span:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    response = await self._send("GET", target, headers=headers or {})
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+                raise _failure(error) from error
+            _note_status(span, response.status)
         try:
             yield Download(
                 status=response.status,
@@ -175,6 +186,30 @@ class GuardedClient:
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS),
             **options,
         )
+
+
+@contextmanager
+def _calling(method: str, target: Target) -> Iterator[tracing.Span]:
+    """Of the address only what names the receiver: the rest of a user's URL may be a secret."""
+    attributes: dict[str, str | int] = {
+        "http.request.method": method,
+        "server.address": target.host,
+        "server.port": target.port,
+    }
+    span = tracing.start(method, "client", parent=tracing.current(), attributes=attributes)
+    try:
+        yield span
+    except CallFailedError as error:
+        span.fail(error.cause)
+        raise
+    finally:
+        span.end()
+
+
+def _note_status(span: tracing.Span, status: int) -> None:
+    span.set("http.response.status_code", status)
+    if status >= 400:
+        span.fail(str(status))
 
 
 class _ForbiddenAddressError(OSError):

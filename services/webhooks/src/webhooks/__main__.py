@@ -20,7 +20,7 @@ def main() -> None:
     settings = Settings()  # type: ignore[call-arg]  # filled from the environment
     match sys.argv[1:]:
         case []:
-            run(lambda stop: serve(settings, stop))
+            run(lambda stop: serve(settings, stop), service="webhooks", settings=settings)
         case ["rotate-keys"]:
             _rotate_keys(settings)
         case _:

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import structlog
 from pymongo.errors import PyMongoError
@@ -16,9 +15,10 @@ from chassis.health import Health
 from chassis.internal_http import listen
 from chassis.process import run_together
 from chassis.sealing import Keyring
+from chassis.secret_files import read_secret
 from contracts.ids import new_id
 from contracts.topics import ENDPOINTS_COMMANDS, partition_for
-from eventlog.kafka import partition_count
+from eventlog.kafka import Cluster, partition_count
 from eventlog.owner import AggregateOwner
 from eventlog.replies import Replies
 from eventlog.sending import CommandSender
@@ -50,16 +50,16 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     instance = f"{source}/{os.getpid()}/{new_id('run')}"
     client = store.connect(settings.mongodb_uri)
     database = store.database(client, settings.mongodb_database)
-    sender = await CommandSender.connect(settings.kafka_bootstrap, source=instance)
-    replies = await Replies.connect(settings.kafka_bootstrap, instance=instance)
-    partition_of = await _partitioning(settings.kafka_bootstrap)
+    sender = await CommandSender.connect(settings, source=instance)
+    replies = await Replies.connect(settings, instance=instance)
+    partition_of = await _partitioning(settings)
     http = GuardedClient(ANYWHERE if settings.webhooks_allow_private else PUBLIC_HTTPS, user_agent=USER_AGENT)
 
     signers = MongoSigners(database, keyring)
     endpoints = MongoEndpoints(database, signers, now=_now)
     deliveries, feed = MongoDeliveries(database), MongoFeed(database)
     endpoint_log = EndpointLog(sender, replies)
-    owner = AggregateOwner(EndpointAggregate(), bootstrap=settings.kafka_bootstrap, database=database, source=source)
+    owner = AggregateOwner(EndpointAggregate(), kafka=settings, database=database, source=source)
     courier = Courier(
         deliveries=deliveries,
         targets=endpoints,
@@ -79,8 +79,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         endpoints=endpoints,
         queue=deliveries,
         feed=feed,
+        couriers=courier,
         partition_of=partition_of,
-        notice=courier.notice,
         now=_now,
     )
     managing = Managing(
@@ -96,15 +96,16 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         notice=partial(courier.notice, anew=True),
     )
     pruner = Pruner(
-        endpoints=endpoints,
         deliveries=deliveries,
         feed=feed,
         deliveries_kept=timedelta(days=settings.webhooks_deliveries_days),
         feed_kept=timedelta(days=settings.webhooks_feed_days),
         now=_now,
     )
-    events = EventConsumer(settings.kafka_bootstrap, recorder)
+    events = EventConsumer(settings, recorder)
+    probe = store.StoreProbe(database)
     health = Health()
+    health.add("store", probe.healthy)
     health.add("endpoints", owner.healthy)
     health.add("events", events.healthy)
     health.add("kafka", lambda: None if sender.reachable() else "Kafka cannot be reached")
@@ -124,6 +125,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             stop,
             work(),
             _listen(settings, managing, stop),
+            probe.run(stop),
             health.serve(settings.health_host, settings.health_port, stop),
         )
     finally:
@@ -144,8 +146,8 @@ async def _joined(task: "asyncio.Task[None]") -> None:
     await task
 
 
-async def _partitioning(bootstrap: str) -> Callable[[str], int]:
-    while (count := await partition_count(bootstrap, ENDPOINTS_COMMANDS)) == 0:  # noqa: ASYNC110  # nothing tells us
+async def _partitioning(kafka: Cluster) -> Callable[[str], int]:
+    while (count := await partition_count(kafka, ENDPOINTS_COMMANDS)) == 0:  # noqa: ASYNC110  # nothing tells us
         await asyncio.sleep(0.5)
     return lambda endpoint_id: partition_for(endpoint_id, count)
 
@@ -167,16 +169,8 @@ async def _prepare(stop: asyncio.Event, *steps: Callable[[], Awaitable[None]]) -
 async def _listen(settings: Settings, managing: Managing, stop: asyncio.Event) -> None:
     if settings.webhooks_internal_port is None or settings.webhooks_internal_secret_file is None:
         return
-    app = internal.create_app(managing, secret=_read_secret(settings.webhooks_internal_secret_file))
+    app = internal.create_app(managing, secret=read_secret(settings.webhooks_internal_secret_file))
     await listen(app, settings.webhooks_internal_host, settings.webhooks_internal_port, stop)
-
-
-def _read_secret(path: Path) -> str:
-    """Raises ValueError when there is none."""
-    secret = path.read_text().strip()
-    if not secret:
-        raise ValueError(f"{path} is empty")
-    return secret
 
 
 def _now() -> datetime:

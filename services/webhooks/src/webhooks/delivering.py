@@ -1,5 +1,8 @@
 """The delivery engine: one lane for each endpoint that has something due, so that none waits for another.
 
+What this process records goes from hand to hand; the store is asked for what was there before, for what is to be tried
+again, and for what does not fit into memory. What another process records, or changes, is told by a bell.
+
 Whoever owns the partition of an endpoint delivers for it. After a crash, and when a partition changes hands, a request
 that was made and not recorded is made again: at least once, with the same `webhook-id`.
 """
@@ -7,7 +10,7 @@ that was made and not recorded is made again: at least once, with the same `webh
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -16,31 +19,36 @@ from msgspec import Struct
 from msgspec.structs import replace
 from prometheus_client import Counter, Gauge, Histogram
 
-from chassis import faultpoints
+from chassis import faultpoints, tracing
 from chassis.sealing import SealingError
 from contracts.endpoints import DisableReason, Endpoint
 from contracts.webhooks import Attempt
+from eventlog import messaging
 from guarded.client import CallFailedError
 from guarded.urls import ForbiddenUrlError
 from webhooks.domain.delivering import Delivery, Next, after, is_success, read_retry_after, standing
 from webhooks.domain.signing import signed_headers
-from webhooks.ports import Deliveries, Disabler, Sender, Standings, Target, Targets
+from webhooks.ports import Bell, Deliveries, Disabler, Sender, Standings, Target, Targets
 
 log = structlog.get_logger()
 
 PAGE = 100
-"""Deliveries of one endpoint held in memory at once."""
+"""Deliveries of one endpoint that are read at once, or wait to be settled."""
+HELD = 200
+"""Deliveries of one endpoint that wait in memory; what comes beyond is read when there is room."""
 SHOWN_BYTES = 1_024
 FRESH_SECONDS = 1.0
 """For which an endpoint is taken to be what it was."""
 IDLE_SECONDS = 60.0
 """After which a lane without work is put away."""
 LOOK_BACK = timedelta(seconds=10)
-"""By how much the clocks of instances may differ."""
-RESCAN_EVERY = 60.0
+"""By how much the clocks of instances may differ, and how long a bell may take to be heard."""
+RESCAN_EVERY = 600.0
 """Seconds between looks at everything that waits, in case that something was passed over."""
 DRAIN_SECONDS = 20.0
 _STORE_PAUSE = 0.5
+_LONGEST_STORE_PAUSE = 5.0
+_SHORTEST_STRIDE = timedelta(milliseconds=250)
 _LONGEST_WAIT = 30.0
 _ROUNDING = 1e-6
 
@@ -55,6 +63,11 @@ _LATENCY = Histogram(
     "From an event to the first request about it",
     buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
 )
+_AGE = Histogram(
+    "webhooks_delivery_age_seconds",
+    "From an event to when its receiver had it, retries included",
+    buckets=(0.1, 0.5, 1, 5, 15, 60, 300, 1_800, 7_200, 36_000, 86_400, 300_000),
+)
 _SETTLED = Counter("webhooks_settled_total", "Deliveries that came to an end", ["status"])
 _DISABLED = Counter("webhooks_endpoints_disabled_total", "Endpoints disabled for what their receivers did", ["reason"])
 _LANES = Gauge("webhooks_lanes", "Endpoints that are being delivered to")
@@ -67,7 +80,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     patience: timedelta = timedelta(days=5)
     """For which an endpoint may accept nothing before it is disabled."""
     look_every: float = 0.25
-    """Seconds between looks at what other instances have recorded for our endpoints."""
+    """Seconds between looks at the bells that other instances ring."""
 
 
 class Courier:
@@ -99,44 +112,42 @@ class Courier:
         self._partition_of = partition_of
         self._lanes: dict[str, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._scanned: dict[int, float] = {}
+        """When it was looked for everything that waits in a partition."""
+        self._heard: Mapping[str, Bell] = {}
 
-    def notice(self, endpoint_id: str, *, anew: bool = False) -> None:
-        """There may be something for this endpoint. With `anew` its order may have changed, or the endpoint itself."""
-        partition = self._partition_of(endpoint_id)
-        if self.draining or not self.owns(partition):
-            return
-        lane = self._lanes.get(endpoint_id)
-        if lane is None:
-            lane = self._lanes[endpoint_id] = _Lane(self, endpoint_id, partition)
-            task = asyncio.create_task(self._keep(lane))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        lane.notice(anew=anew)
+    def offer(self, endpoint: Endpoint, deliveries: Sequence[Delivery]) -> bool:
+        """These have just been recorded, the endpoint being so. False when another process delivers to it."""
+        lane = self._lane(endpoint.endpoint_id)
+        if lane is not None:
+            lane.offer(endpoint, deliveries)
+        return lane is not None
+
+    def notice(self, endpoint_id: str, *, anew: bool = False) -> bool:
+        """There may be something for this endpoint. With `anew` its order may have changed, or the endpoint itself.
+        False when another process delivers to it.
+        """
+        lane = self._lane(endpoint_id)
+        if lane is not None:
+            lane.notice(anew=anew)
+        return lane is not None
 
     def owns(self, partition: int) -> bool:
         return partition in self._owned()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Delivers until `stop`, then lets the requests under way end."""
-        scanned: dict[int, float] = {}
-        looked = self.now()
-        loop = asyncio.get_running_loop()
+        pause = self.limits.look_every
         while not stop.is_set():
-            owned = set(self._owned())
-            scanned = {partition: at for partition, at in scanned.items() if partition in owned}
-            unseen = {p for p in owned if loop.time() - scanned.get(p, float("-inf")) >= RESCAN_EVERY}
             try:
-                if unseen:
-                    self._notice_all(await self.deliveries.waiting(unseen))
-                    scanned |= dict.fromkeys(unseen, loop.time())
-                if owned:
-                    now = self.now()
-                    self._notice_all(await self.deliveries.arrived(owned, looked - LOOK_BACK, now))
-                    looked = now
+                await self._scan()
+                await self._listen()
             except Exception as error:  # the store will come back
                 log.warning("what is due cannot be read", reason=type(error).__name__)
-                await asyncio.sleep(_STORE_PAUSE)
-            await _wait(stop, self.limits.look_every)
+                pause = min(2 * max(pause, _STORE_PAUSE), _LONGEST_STORE_PAUSE)
+            else:
+                pause = self.limits.look_every
+            await _wait(stop, pause)
         self.draining = True
         for lane in list(self._lanes.values()):
             lane.changed.set()
@@ -145,9 +156,43 @@ class Courier:
             for task in late:
                 task.cancel()
 
-    def _notice_all(self, found: Iterable[str]) -> None:
-        for endpoint_id in found:
-            self.notice(endpoint_id)
+    async def _scan(self) -> None:
+        """Finds everything that waits in partitions that have become ours."""
+        owned = set(self._owned())
+        self._scanned = {partition: at for partition, at in self._scanned.items() if partition in owned}
+        now = asyncio.get_running_loop().time()
+        for partition in sorted(owned):
+            if now - self._scanned.get(partition, float("-inf")) >= RESCAN_EVERY:
+                self._scanned[partition] = now
+                try:
+                    found = await self.deliveries.waiting(partition)
+                except BaseException:
+                    self._scanned.pop(partition, None)
+                    raise
+                for endpoint_id in found:
+                    self.notice(endpoint_id)
+
+    async def _listen(self) -> None:
+        since = self.now() - LOOK_BACK
+        rung = await self.deliveries.rung(since)
+        for endpoint_id, bell in rung.items():
+            heard = self._heard.get(endpoint_id)
+            if bell != heard:
+                is_anew = bell.anew_at is not None and bell.anew_at > since
+                self.notice(endpoint_id, anew=is_anew and (heard is None or heard.anew_at != bell.anew_at))
+        self._heard = rung
+
+    def _lane(self, endpoint_id: str) -> "_Lane | None":
+        partition = self._partition_of(endpoint_id)
+        if self.draining or not self.owns(partition):
+            return None
+        lane = self._lanes.get(endpoint_id)
+        if lane is None:
+            lane = self._lanes[endpoint_id] = _Lane(self, endpoint_id, partition)
+            task = asyncio.create_task(self._keep(lane))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return lane
 
     async def _keep(self, lane: "_Lane") -> None:
         _LANES.inc()
@@ -157,6 +202,11 @@ class Courier:
             _LANES.dec()
             if self._lanes.get(lane.endpoint_id) is lane:
                 del self._lanes[lane.endpoint_id]
+            if not self.owns(lane.partition):
+                # It may come back before anybody sees that it was gone.
+                self._scanned.pop(lane.partition, None)
+            elif lane.noticed:
+                self.notice(lane.endpoint_id, anew=True)
 
 
 class _Lane:
@@ -164,9 +214,11 @@ class _Lane:
 
     def __init__(self, courier: Courier, endpoint_id: str, partition: int) -> None:
         self.endpoint_id = endpoint_id
+        self.partition = partition
         self.changed = asyncio.Event()
+        self.noticed = False
+        """Something was said since the last turn."""
         self._courier = courier
-        self._partition = partition
         self._ready: deque[Delivery] = deque()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         """By id, until it is recorded how they went."""
@@ -174,10 +226,18 @@ class _Lane:
         """Requests that are not answered yet: what the receiver feels of us."""
         self._look = True
         """Whether there may be more in the store than is held here."""
+        self._reading = False
+        self._position: int | None = None
+        """FIFO: the number up to which everything has been taken up. None: not known."""
+        self._stride = _SHORTEST_STRIDE
+        self._horizon: datetime | None = None
+        """Until when is read, where a backlog is. None: until now."""
         self._next_due: datetime | None = None
         self._next_due_known = False
         self._target: Target | None = None
         self._target_read = float("-inf")
+        self._must_read = False
+        self._offered: Endpoint | None = None
         self._failing_since: datetime | None = None
         self._standing_read = False
         self._paused_until: datetime | None = None
@@ -188,22 +248,52 @@ class _Lane:
         self._look = True
         self._next_due_known = False
         if anew:
-            self._ready.clear()
-            self._target_read = float("-inf")
+            self._begin_anew()
+            self._must_read = True
+        self._wake()
+
+    def offer(self, endpoint: Endpoint, deliveries: Sequence[Delivery]) -> None:
+        self._offered = endpoint
+        held = self._under_way.keys() | {delivery.id for delivery in self._ready}
+        new = [delivery for delivery in deliveries if delivery.id not in held]
+        is_next = not endpoint.fifo or (self._position is not None and deliveries[0].sequence == self._position + 1)
+        if self._look or self._reading or not is_next or len(self._ready) + len(new) > HELD:
+            self._look = True
+        else:
+            self._ready.extend(new)
+            self._position = deliveries[-1].sequence if endpoint.fifo else None
+        self._wake()
+
+    def _begin_anew(self) -> None:
+        self._ready.clear()
+        self._look = True
+        self._position = None
+        self._horizon = None
+        self._stride = _SHORTEST_STRIDE
+        self._next_due_known = False
+
+    def _wake(self) -> None:
+        self.noticed = True
         self.changed.set()
 
     async def run(self) -> None:
         """Until there is nothing to do for a while, or the partition is not ours any more."""
         loop = asyncio.get_running_loop()
         worked_at = loop.time()
+        pause = _STORE_PAUSE
         while self._is_ours():
             self.changed.clear()
+            self.noticed = False
             try:
                 wait = await self._turn()
+                pause = _STORE_PAUSE
             except Exception as error:  # the store will come back; until then the other lanes go on
                 reason = str(error) if isinstance(error, SealingError) else type(error).__name__
                 log.warning("an endpoint cannot be delivered to now", endpoint_id=self.endpoint_id, reason=reason)
-                wait = _STORE_PAUSE
+                # Whatever is said meanwhile, the store is left alone for a while.
+                await asyncio.sleep(pause * (1 + random.random()))
+                pause = min(2 * pause, _LONGEST_STORE_PAUSE)
+                continue
             if wait is None:
                 break
             if self._under_way or self._ready:
@@ -215,7 +305,7 @@ class _Lane:
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     def _is_ours(self) -> bool:
-        return not self._courier.draining and self._courier.owns(self._partition)
+        return not self._courier.draining and self._courier.owns(self.partition)
 
     async def _turn(self) -> float | None:
         """Begins what may begin. Seconds until there may be more; None when the endpoint wants nothing."""
@@ -232,10 +322,22 @@ class _Lane:
         if not self._standing_read:
             self._failing_since = await self._courier.standings.load(self.endpoint_id)
             self._standing_read = True
-        if loop.time() - self._target_read >= FRESH_SECONDS:
-            read = loop.time()
-            self._target = await self._courier.targets.load(self.endpoint_id)
-            self._target_read = read
+        is_stale = loop.time() - self._target_read >= FRESH_SECONDS
+        offered, self._offered = self._offered, None
+        if offered is not None and (self._target is None or offered.updated_at >= self._target.endpoint.updated_at):
+            is_stale = False
+        else:
+            offered = None
+        if self._must_read or is_stale:
+            self._target_read, self._must_read = loop.time(), False
+            try:
+                self._target = await self._courier.targets.load(self.endpoint_id)
+            except BaseException:
+                self._must_read = True
+                raise
+        elif offered is not None:
+            self._target_read = loop.time()
+            self._target = await self._courier.targets.equip(offered)
         return self._target
 
     async def _fill(self, endpoint: Endpoint) -> None:
@@ -245,16 +347,44 @@ class _Lane:
         if not self._look or self._ready:
             return
         self._look = False
-        skip = set(self._under_way)
-        if endpoint.fifo:
-            found = await self._courier.deliveries.in_order(self.endpoint_id, limit=PAGE + len(skip))
-        else:
-            found = await self._courier.deliveries.due(self.endpoint_id, now, skip=skip, limit=PAGE)
-        if len(found) >= PAGE:
+        self._reading = True
+        self._next_due_known = False
+        try:
+            await (self._read_in_order() if endpoint.fifo else self._read_due(now))
+        except BaseException:
             self._look = True
+            raise
+        finally:
+            self._reading = False
+
+    async def _read_in_order(self) -> None:
+        skip = set(self._under_way)
+        found = await self._courier.deliveries.in_order(
+            self.partition, self.endpoint_id, after=self._position, limit=PAGE + len(skip)
+        )
+        if found:
+            self._look = True
+            self._position = found[-1].sequence
         # What has been settled while we read is not to be begun again.
         self._ready.extend(delivery for delivery in found if delivery.id not in skip)
-        self._next_due_known = False
+
+    async def _read_due(self, now: datetime) -> None:
+        """The soonest ones. In a backlog it is not looked far beyond them: what is not needed costs as much to find."""
+        until = now if self._horizon is None else min(now, self._horizon)
+        skip = set(self._under_way)
+        found = await self._courier.deliveries.due(self.partition, self.endpoint_id, until, skip=skip, limit=PAGE)
+        due = [delivery.due_at for delivery in found if delivery.due_at is not None]
+        if len(due) >= PAGE:
+            self._stride = max(due[-1] - due[0], _SHORTEST_STRIDE)
+            self._horizon = due[-1] + self._stride
+        elif until < now:
+            self._stride *= 2
+            self._horizon = until + self._stride
+        else:
+            self._horizon = None
+        if self._horizon is not None:
+            self._look = True
+        self._ready.extend(found)
 
     async def _begin(self, target: Target) -> float:
         endpoint = target.endpoint
@@ -273,7 +403,9 @@ class _Lane:
         if self._ready or self._look or self._under_way:
             return 0.0 if self._look and not self._ready and self._has_room(window) else _LONGEST_WAIT
         if not self._next_due_known:
-            self._next_due = await self._courier.deliveries.next_due(self.endpoint_id, self._courier.now())
+            self._next_due = await self._courier.deliveries.next_due(
+                self.partition, self.endpoint_id, self._courier.now()
+            )
             self._next_due_known = not self._look
         if self._next_due is None:
             return float("inf")
@@ -312,6 +444,18 @@ class _Lane:
     # --- one delivery ---------------------------------------------------------------------------------
 
     async def _deliver(self, delivery: Delivery, target: Target) -> None:
+        span = tracing.start(f"deliver {delivery.event_type}", parent=delivery.traceparent)
+        about: dict[str, tracing.Value] = {
+            **messaging.about_subject(delivery.subject or ""),
+            "tenant_id": delivery.tenant_id,
+            "endpoint_id": delivery.endpoint_id,
+            "delivery_id": delivery.id,
+            "attempt": delivery.attempts + 1,
+        }
+        with tracing.within(span, **about):
+            await self._deliver_now(delivery, target)
+
+    async def _deliver_now(self, delivery: Delivery, target: Target) -> None:
         is_answered = False
         try:
             async with self._courier.open:
@@ -332,17 +476,21 @@ class _Lane:
 
     async def _conclude(self, delivery: Delivery, endpoint: Endpoint, attempt: Attempt, following: Next) -> None:
         if not await self._settle(delivery, attempt, following):
+            self._begin_anew()
             return
         await faultpoints.reached("webhooks.answer_recorded")
         if following.status != "pending":
             _SETTLED.labels(following.status).inc()
+            if following.status == "delivered":
+                _AGE.observe(max(0.0, (self._courier.now() - delivery.event_time).total_seconds()))
         elif endpoint.fifo and following.due_at is not None:
             # Nothing overtakes it.
             again = replace(
                 delivery, attempts=delivery.attempts + 1, due_at=following.due_at, log=(*delivery.log, attempt)
             )
             self._ready.appendleft(again)
-        self._next_due_known = False
+        elif following.due_at is not None and self._next_due_known:
+            self._next_due = min(self._next_due or following.due_at, following.due_at)
         await self._judge(endpoint, attempt, following)
 
     async def _attempt(self, delivery: Delivery, target: Target) -> tuple[Attempt, float | None]:
@@ -381,6 +529,7 @@ class _Lane:
 
     async def _settle(self, delivery: Delivery, attempt: Attempt, following: Next) -> bool:
         """Tried until it is recorded, or somebody else delivers for this endpoint."""
+        pause = _STORE_PAUSE
         while True:
             try:
                 return await self._courier.deliveries.settle(delivery, attempt, following)
@@ -388,7 +537,8 @@ class _Lane:
                 log.warning("an attempt cannot be recorded now", delivery_id=delivery.id, reason=type(error).__name__)
                 if not self._is_ours():
                     return False
-                await asyncio.sleep(_STORE_PAUSE)
+                await asyncio.sleep(pause * (1 + random.random()))
+                pause = min(2 * pause, _LONGEST_STORE_PAUSE)
 
     async def _judge(self, endpoint: Endpoint, attempt: Attempt, following: Next) -> None:
         """What the attempt says about the endpoint."""
@@ -424,7 +574,7 @@ class _Lane:
             return
         _DISABLED.labels(reason).inc()
         log.warning("endpoint disabled", endpoint_id=self.endpoint_id, tenant_id=endpoint.tenant_id, reason=reason)
-        self._target_read = float("-inf")
+        self._must_read = True
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

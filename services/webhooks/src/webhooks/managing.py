@@ -51,6 +51,8 @@ REPLAYED_AT_ONCE = 2_000
 _PAGE = 500
 _LATEST = timedelta(hours=1)
 """By which an event may have come late into the feed."""
+_CLOCKS_DIFFER = timedelta(minutes=1)
+"""At most, among those who record events."""
 
 
 class UrlCheck(Protocol):
@@ -74,9 +76,11 @@ class Managing:
         partition_of: Callable[[str], int],
         most_endpoints: int,
         now: Callable[[], datetime],
-        notice: Callable[[str], None],
+        notice: Callable[[str], bool],
     ) -> None:
-        """`notice` learns of endpoints that changed here, or that have something to be sent anew."""
+        """`notice` learns of endpoints that changed here, or that have something to be sent anew; it says whether it
+        concerns this process.
+        """
         self._endpoints = endpoints
         self._signers = signers
         self._deliveries = deliveries
@@ -98,7 +102,7 @@ class Managing:
         if known is None:
             _check_types(call.event_types)
             await self._check_url(call.url)
-            if len(await self._endpoints.of_tenant(call.tenant_id)) >= self._most_endpoints:
+            if await self._endpoints.count(call.tenant_id) >= self._most_endpoints:
                 raise _refused("too_many_endpoints", f"A tenant has at most {self._most_endpoints} endpoints.")
             now = self._now()
             # Durable before the endpoint is: there is no moment at which it cannot sign.
@@ -145,13 +149,10 @@ class Managing:
 
     async def enable(self, call: EndpointCall) -> Endpoint:
         await self._own(call.tenant_id, call.endpoint_id)
-        now = self._now()
         command = EnableEndpoint(
-            endpoint_id=call.endpoint_id, tenant_id=call.tenant_id, actor=call.actor, issued_at=now
+            endpoint_id=call.endpoint_id, tenant_id=call.tenant_id, actor=call.actor, issued_at=self._now()
         )
-        endpoint = await self._ask(command, call.command_id)
-        await self._deliveries.wake(call.endpoint_id, now)
-        return endpoint
+        return await self._ask(command, call.command_id)
 
     async def disable(self, call: EndpointCall) -> Endpoint:
         await self._own(call.tenant_id, call.endpoint_id)
@@ -219,7 +220,7 @@ class Managing:
         # A repeat of this call comes at another time, and must be the same delivery.
         new = msgspec.structs.replace(new, id=sibling("msg", call.command_id))
         await self._deliveries.add([new])
-        self._notice(call.endpoint_id)
+        await self._tell(call.endpoint_id)
         return await self._delivery(call.tenant_id, call.endpoint_id, new.id)
 
     async def deliveries(self, call: ListDeliveries) -> DeliveryList:
@@ -238,7 +239,7 @@ class Managing:
         _check_enabled(await self._own(call.tenant_id, call.endpoint_id))
         await self._delivery(call.tenant_id, call.endpoint_id, call.delivery_id)
         await self._deliveries.reopen([call.delivery_id], self._now())
-        self._notice(call.endpoint_id)
+        await self._tell(call.endpoint_id)
         return await self._delivery(call.tenant_id, call.endpoint_id, call.delivery_id)
 
     async def replay_range(self, call: ReplayRange) -> RangeReplayed:
@@ -247,9 +248,12 @@ class Managing:
         """
         endpoint = await self._own(call.tenant_id, call.endpoint_id)
         _check_enabled(endpoint)
-        partition, queued, position = self._partition_of(call.endpoint_id), 0, call.after or 0
+        partition, queued = self._partition_of(call.endpoint_id), 0
+        position = call.after
+        if position is None:
+            position = await self._feed.recorded_before(call.tenant_id, call.since - _CLOCKS_DIFFER)
         for _ in range(REPLAYED_AT_ONCE // _PAGE):
-            page = await self._feed.since(call.tenant_id, call.since, after=position, limit=_PAGE)
+            page = await self._feed.upwards(call.tenant_id, position, _PAGE)
             position = page[-1][0] if page else 0
             now = self._now()
             new = [
@@ -263,7 +267,7 @@ class Managing:
                 position = 0
                 break
         if queued:
-            self._notice(call.endpoint_id)
+            await self._tell(call.endpoint_id)
         return RangeReplayed(queued=queued, after=position or None)
 
     async def _delivery(self, tenant_id: str, endpoint_id: str, delivery_id: str) -> Delivery:
@@ -282,8 +286,13 @@ class Managing:
 
     async def _ask(self, command: EndpointCommand, command_id: str) -> Endpoint:
         endpoint = await self._log.ask(command, command_id=command_id)
-        self._notice(command.endpoint_id)
+        await self._tell(command.endpoint_id)
         return endpoint
+
+    async def _tell(self, endpoint_id: str) -> None:
+        """Whoever delivers for this endpoint."""
+        if not self._notice(endpoint_id):
+            await self._deliveries.ring([endpoint_id], self._now(), anew=True)
 
     async def _check_url(self, url: str) -> None:
         try:

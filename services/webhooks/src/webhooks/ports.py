@@ -23,6 +23,7 @@ class PublicEvent(Struct, frozen=True, kw_only=True):
     time: datetime
     data: bytes
     """JSON."""
+    traceparent: str | None = None
 
 
 class NewDelivery(Struct, frozen=True, kw_only=True):
@@ -35,8 +36,22 @@ class NewDelivery(Struct, frozen=True, kw_only=True):
     event_id: str
     event_type: str
     event_time: datetime
+    """In whole milliseconds, as stores keep them: it is told, and must not change by being stored."""
     data: bytes
     created_at: datetime
+    subject: str | None = None
+    """What the event is about."""
+    traceparent: str | None = None
+    """The trace that its requests belong to."""
+
+
+class Bell(Struct, frozen=True, kw_only=True):
+    """Says to whoever delivers for an endpoint that there is something, in whatever process that is."""
+
+    at: datetime
+    """When it was rung last."""
+    anew_at: datetime | None = None
+    """When it was rung last because the endpoint, or the order of its deliveries, had changed."""
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -50,25 +65,27 @@ class Deliveries(Protocol):
     """Methods raise what the store's client raises."""
 
     async def due(
-        self, endpoint_id: str, until: datetime, *, skip: Collection[str], limit: int
-    ) -> Sequence[Delivery]: ...
-
-    async def in_order(self, endpoint_id: str, *, limit: int) -> Sequence[Delivery]:
-        """Pending ones, due or not, by sequence."""
+        self, partition: int, endpoint_id: str, until: datetime, *, skip: Collection[str], limit: int
+    ) -> Sequence[Delivery]:
+        """The soonest of those that are due until then."""
         ...
 
-    async def next_due(self, endpoint_id: str, after: datetime) -> datetime | None: ...
-
-    async def waiting(self, partitions: Collection[int]) -> Collection[str]:
-        """Endpoints that have anything pending."""
+    async def in_order(self, partition: int, endpoint_id: str, *, after: int | None, limit: int) -> Sequence[Delivery]:
+        """Some of the pending ones, due or not, by sequence: the next ones after a number, or the very first."""
         ...
 
-    async def arrived(self, partitions: Collection[int], since: datetime, until: datetime) -> Collection[str]:
-        """Endpoints with deliveries that became due in that time."""
+    async def next_due(self, partition: int, endpoint_id: str, after: datetime) -> datetime | None: ...
+
+    async def waiting(self, partition: int) -> Collection[str]:
+        """Endpoints of the partition that have anything pending."""
+        ...
+
+    async def rung(self, since: datetime) -> Mapping[str, Bell]:
+        """Endpoints whose bell was rung after that."""
         ...
 
     async def settle(self, delivery: Delivery, attempt: Attempt, following: Next) -> bool:
-        """Durable when it returns. False when somebody else has changed the delivery."""
+        """Durable when it returns. False when somebody else has changed the delivery. Safe to repeat."""
         ...
 
     async def discard(self, endpoint_id: str) -> None:
@@ -79,6 +96,10 @@ class Deliveries(Protocol):
 class Targets(Protocol):
     async def load(self, endpoint_id: str) -> Target | None:
         """None when there is no such endpoint."""
+        ...
+
+    async def equip(self, endpoint: Endpoint) -> Target:
+        """With its keys."""
         ...
 
 

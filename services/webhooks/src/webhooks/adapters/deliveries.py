@@ -1,97 +1,126 @@
 """Deliveries in MongoDB: the queue and the log at once. One that is not settled has a `due_at`."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pymongo
 from msgspec import Raw
+from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 
-from chassis.group_commit import GroupCommit
 from chassis.store import Document
 from contracts import webhooks
 from contracts.webhooks import Attempt, DeliveryStatus
 from webhooks.adapters.numbered import CHUNK, Numbered
-from webhooks.domain.delivering import KEPT_ATTEMPTS, Delivery, Next
-from webhooks.ports import NewDelivery
+from webhooks.adapters.settling import Settling
+from webhooks.domain.delivering import Delivery, Next
+from webhooks.ports import Bell, NewDelivery
 
 SCAN_SECONDS = 30.0
 """Nobody waits for these."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DISCARDED_AT_ONCE = 500
+_PENDING: Document = {"due_at": {"$gt": _EPOCH}}
+"""What is settled has no `due_at`, and leaves the queue's index."""
 
 
 class MongoDeliveries:
-    """`webhooks.ports.Deliveries` in the collection `webhook_deliveries`."""
+    """`webhooks.ports.Deliveries` in the collection `webhook_deliveries`, with the bells in `webhook_bells`."""
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._collection = database["webhook_deliveries"]
+        self._bells = database["webhook_bells"]
         self._numbered = Numbered(self._collection, "endpoint_id")
-        self._writes = GroupCommit(self._collection)
+        self._settling = Settling(self._collection)
 
     async def prepare(self) -> None:
         """Creates the indexes. Safe to repeat."""
         await self._numbered.prepare()
-        await self._collection.create_index([("endpoint_id", 1), ("due_at", 1)], name="due")
-        await self._collection.create_index([("partition", 1), ("due_at", 1)], name="partition")
+        await self._collection.create_index(
+            [("partition", 1), ("endpoint_id", 1), ("due_at", 1)], name="queue", partialFilterExpression=_PENDING
+        )
+        await self._collection.create_index(
+            [("endpoint_id", 1), ("status", 1), ("seq", 1)],
+            name="failed",
+            partialFilterExpression={"status": "failed"},
+        )
+        await self._bells.create_index([("at", 1)], name="at")
 
-    async def add(self, new: Sequence[NewDelivery]) -> int:
-        """Records those that are not there yet, numbered in this order for each endpoint; says how many."""
-        return await self._numbered.add([_document(delivery) for delivery in new])
+    async def add(self, new: Sequence[NewDelivery], added: Callable[[Sequence[Delivery]], None] | None = None) -> int:
+        """Records those that are not there yet, numbered in this order for each endpoint; says how many.
+
+        `added` hears of each part of them as soon as it is durable.
+        """
+
+        def tell(documents: Sequence[Document]) -> None:
+            if added is not None:
+                added([_delivery(document) for document in documents])
+
+        return await self._numbered.add([_document(delivery) for delivery in new], tell)
 
     # --- the queue ------------------------------------------------------------------------------------
 
-    async def due(self, endpoint_id: str, until: datetime, *, skip: Collection[str], limit: int) -> Sequence[Delivery]:
-        query: Document = {"endpoint_id": endpoint_id, "due_at": {"$gt": _EPOCH, "$lte": until}}
+    async def due(
+        self, partition: int, endpoint_id: str, until: datetime, *, skip: Collection[str], limit: int
+    ) -> Sequence[Delivery]:
+        query: Document = {
+            "partition": partition,
+            "endpoint_id": endpoint_id,
+            "due_at": {"$gt": _EPOCH, "$lte": until},
+        }
         # The few that are under way are still due: nothing says otherwise until they are settled.
         found = self._collection.find(query).sort("due_at", 1).limit(limit + len(skip))
         return [_delivery(document) async for document in found if document["_id"] not in skip][:limit]
 
-    async def in_order(self, endpoint_id: str, *, limit: int) -> Sequence[Delivery]:
-        query: Document = {"endpoint_id": endpoint_id, "due_at": {"$gt": _EPOCH}}
-        return [_delivery(document) async for document in self._collection.find(query).sort("seq", 1).limit(limit)]
+    async def in_order(self, partition: int, endpoint_id: str, *, after: int | None, limit: int) -> Sequence[Delivery]:
+        if after is None:
+            query: Document = {"partition": partition, "endpoint_id": endpoint_id, **_PENDING}
+            return [_delivery(document) async for document in self._collection.find(query).sort("seq", 1).limit(limit)]
+        while page := await self._numbered.upwards(endpoint_id, after, limit):
+            if pending := [document for document in page if document["due_at"] is not None]:
+                return [_delivery(document) for document in pending]
+            after = page[-1]["seq"]
+        return []
 
-    async def next_due(self, endpoint_id: str, after: datetime) -> datetime | None:
-        query: Document = {"endpoint_id": endpoint_id, "due_at": {"$gt": after}}
+    async def next_due(self, partition: int, endpoint_id: str, after: datetime) -> datetime | None:
+        query: Document = {"partition": partition, "endpoint_id": endpoint_id, "due_at": {"$gt": after}}
         found = await self._collection.find_one(query, {"due_at": 1}, sort=[("due_at", 1)])
         return None if found is None else found["due_at"]
 
-    async def waiting(self, partitions: Collection[int]) -> Collection[str]:
-        return await self._endpoints({"partition": {"$in": list(partitions)}, "due_at": {"$gt": _EPOCH}})
-
-    async def arrived(self, partitions: Collection[int], since: datetime, until: datetime) -> Collection[str]:
-        return await self._endpoints({"partition": {"$in": list(partitions)}, "due_at": {"$gt": since, "$lte": until}})
-
-    async def _endpoints(self, query: Document) -> Collection[str]:
+    async def waiting(self, partition: int) -> Collection[str]:
         with pymongo.timeout(SCAN_SECONDS):
-            return set(await self._collection.distinct("endpoint_id", query))
+            return set(await self._collection.distinct("endpoint_id", {"partition": partition, **_PENDING}))
 
     async def settle(self, delivery: Delivery, attempt: Attempt, following: Next) -> bool:
-        return await self._writes.update(
-            delivery.id,
-            {"status": "pending", "attempts": delivery.attempts},
-            {
-                "status": following.status,
-                "due_at": following.due_at,
-                "attempts": delivery.attempts + 1,
-                "log": _log((*delivery.log, attempt)[-KEPT_ATTEMPTS:]),
-            },
-        )
+        return await self._settling.settle(delivery, attempt, following)
 
     async def discard(self, endpoint_id: str) -> None:
-        while ids := [
-            document["_id"]
-            async for document in self._collection.find({"endpoint_id": endpoint_id}, {"_id": 1}).limit(
-                _DISCARDED_AT_ONCE
-            )
-        ]:
-            await self._collection.delete_many({"_id": {"$in": ids}})
+        await self._numbered.clear(endpoint_id)
+        await self._bells.delete_one({"_id": endpoint_id})
 
-    async def prune(self, endpoint_id: str, *, before: datetime) -> int:
-        """Removes settled ones recorded before then, some hundreds at most; says how many."""
-        return await self._numbered.prune(endpoint_id, before=before, only={"due_at": None})
+    async def endpoints(self) -> Sequence[str]:
+        """Those that have any, or had."""
+        return await self._numbered.groups()
+
+    async def prune(self, endpoint_id: str, *, before: datetime) -> bool:
+        """Removes settled ones recorded before then, some hundreds at most; says whether there may be more."""
+        return await self._numbered.prune(endpoint_id, before=before, fits=lambda document: document["due_at"] is None)
+
+    # --- bells ----------------------------------------------------------------------------------------
+
+    async def ring(self, endpoint_ids: Collection[str], at: datetime, *, anew: bool = False) -> None:
+        """With `anew` the endpoints, or the order of their deliveries, have changed."""
+        changes = {"at": at, "anew_at": at} if anew else {"at": at}
+        for part in _parts(sorted(endpoint_ids)):
+            await self._bells.bulk_write(
+                [UpdateOne({"_id": endpoint_id}, {"$set": changes}, upsert=True) for endpoint_id in part],
+                ordered=False,
+            )
+
+    async def rung(self, since: datetime) -> Mapping[str, Bell]:
+        found = self._bells.find({"at": {"$gt": since}})
+        return {document["_id"]: Bell(at=document["at"], anew_at=document.get("anew_at")) async for document in found}
 
     # --- the log --------------------------------------------------------------------------------------
 
@@ -103,18 +132,25 @@ class MongoDeliveries:
     async def newest(
         self, tenant_id: str, endpoint_id: str, *, status: DeliveryStatus | None, before: int | None, limit: int
     ) -> Sequence[Delivery]:
-        query: Document = {"tenant_id": tenant_id, "endpoint_id": endpoint_id}
-        if status is not None:
-            query["status"] = status
-        if before is not None:
-            query["seq"] = {"$lt": before}
-        return [_delivery(document) async for document in self._collection.find(query).sort("seq", -1).limit(limit)]
+        """Highest number first. An endpoint has one tenant; for any other it has no deliveries."""
+
+        def fits(document: Document) -> bool:
+            return bool(document["tenant_id"] == tenant_id and status in (None, document["status"]))
+
+        if status == "failed":
+            query: Document = {"endpoint_id": endpoint_id, "status": status}
+            if before is not None:
+                query["seq"] = {"$lt": before}
+            found = [each async for each in self._collection.find(query).sort("seq", -1).limit(limit) if fits(each)]
+        else:
+            found = list(await self._numbered.downwards(endpoint_id, before, limit, fits))
+        return [_delivery(document) for document in found]
 
     async def reopen(self, ids: Sequence[str], now: datetime, *, failed_only: bool = False) -> int:
         """Has settled ones sent again, with a schedule of their own; says how many."""
         reopened = 0
-        for start in range(0, len(ids), CHUNK):
-            query: Document = {"_id": {"$in": list(ids[start : start + CHUNK])}, "due_at": None}
+        for part in _parts(ids):
+            query: Document = {"_id": {"$in": part}, "due_at": None}
             if failed_only:
                 query["status"] = "failed"
             changed = await self._collection.update_many(
@@ -123,11 +159,10 @@ class MongoDeliveries:
             reopened += changed.modified_count
         return reopened
 
-    async def wake(self, endpoint_id: str, now: datetime) -> None:
-        """Has whoever delivers for this endpoint look at what is due."""
-        await self._collection.update_many(
-            {"endpoint_id": endpoint_id, "due_at": {"$gt": _EPOCH, "$lte": now}}, {"$set": {"due_at": now}}
-        )
+
+def _parts(ids: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(ids), CHUNK):
+        yield list(ids[start : start + CHUNK])
 
 
 def _document(new: NewDelivery) -> Document:
@@ -145,6 +180,8 @@ def _document(new: NewDelivery) -> Document:
         "attempts": 0,
         "created_at": new.created_at,
         "log": [],
+        "subject": new.subject,
+        "traceparent": new.traceparent,
     }
 
 
@@ -164,12 +201,9 @@ def _delivery(document: Mapping[str, Any]) -> Delivery:
         attempts=document["attempts"],
         created_at=document["created_at"],
         log=msgspec.convert(document["log"], tuple[Attempt, ...]),
+        subject=document.get("subject"),
+        traceparent=document.get("traceparent"),
     )
-
-
-def _log(attempts: Sequence[Attempt]) -> list[Any]:
-    made: list[Any] = msgspec.to_builtins(attempts, builtin_types=(datetime,))
-    return made
 
 
 def view(delivery: Delivery) -> webhooks.Delivery:

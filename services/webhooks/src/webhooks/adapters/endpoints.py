@@ -8,7 +8,6 @@ from typing import Protocol
 import msgspec
 from pymongo.asynchronous.database import AsyncDatabase
 
-from chassis import tracing
 from chassis.store import Document
 from contracts.endpoints import Endpoint, EndpointCommand
 from contracts.messages import Command
@@ -36,7 +35,6 @@ class CommandSender(Protocol):
         tenant_id: str | None,
         reply_partition: int | None = None,
         deadline: datetime | None = None,
-        traceparent: str | None = None,
     ) -> None: ...
 
 
@@ -79,7 +77,6 @@ class EndpointLog:
                 tenant_id=command.tenant_id,
                 reply_partition=self._replies.partition,
                 deadline=datetime.now(UTC) + timedelta(seconds=2 * PATIENCE),
-                traceparent=tracing.child_of(tracing.current()),
             )
             async with asyncio.timeout(PATIENCE):
                 verdict = await waiting
@@ -119,14 +116,16 @@ class MongoEndpoints:
         query = {"tenant_id": {"$in": list(tenant_ids)}, "status": "enabled"}
         return [read_state(document, Endpoint) async for document in self._collection.find(query, {"state": 1})]
 
-    async def ids(self) -> Sequence[str]:
-        return [document["_id"] async for document in self._collection.find({}, {"_id": 1})]
+    async def count(self, tenant_id: str) -> int:
+        """Of those that are not deleted."""
+        query = {"tenant_id": tenant_id, "status": {"$in": ["enabled", "disabled"]}}
+        return len([document async for document in self._collection.find(query, {"_id": 1})])
 
     async def load(self, endpoint_id: str) -> Target | None:
         found = await self._collection.find_one({"_id": endpoint_id})
-        if found is None:
-            return None
-        endpoint = read_state(found, Endpoint)
+        return None if found is None else await self.equip(read_state(found, Endpoint))
+
+    async def equip(self, endpoint: Endpoint) -> Target:
         if endpoint.status != "enabled":
             return Target(endpoint=endpoint, signers=())
         keys = [key.key_id for key in live_keys(endpoint, self._now())]

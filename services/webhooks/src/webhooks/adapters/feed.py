@@ -38,20 +38,20 @@ class MongoFeed:
             ]
         )
 
-    async def since(
-        self, tenant_id: str, since: datetime, *, after: int, limit: int
-    ) -> Sequence[tuple[int, PublicEvent]]:
-        """Recorded from `since` on, with a number above `after`; in order, each with its number."""
-        query: Document = {"tenant_id": tenant_id, "seq": {"$gt": after}, "created_at": {"$gte": since}}
-        found = self._collection.find(query).sort("seq", 1).limit(limit)
-        return [(document["seq"], _event(document)) async for document in found]
+    async def upwards(self, tenant_id: str, after: int, limit: int) -> Sequence[tuple[int, PublicEvent]]:
+        """Some of the next events above a number, in order, each with its number; none where there are no more."""
+        return [(found["seq"], _event(found)) for found in await self._numbered.upwards(tenant_id, after, limit)]
+
+    async def recorded_before(self, tenant_id: str, at: datetime) -> int:
+        """The highest number of those recorded before then."""
+        return await self._numbered.recorded_before(tenant_id, at)
 
     async def tenants(self) -> Sequence[str]:
-        return list(await self._collection.distinct("tenant_id"))
+        return await self._numbered.groups()
 
-    async def prune(self, tenant_id: str, *, before: datetime) -> int:
-        """Removes events recorded before then, some hundreds at most; says how many."""
-        return await self._numbered.prune(tenant_id, before=before, only={})
+    async def prune(self, tenant_id: str, *, before: datetime) -> bool:
+        """Removes events recorded before then, some hundreds at most; says whether there may be more."""
+        return await self._numbered.prune(tenant_id, before=before, fits=lambda _: True)
 
 
 def _event(document: Document) -> PublicEvent:

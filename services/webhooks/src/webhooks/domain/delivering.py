@@ -40,6 +40,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
     attempts: int = 0
     created_at: datetime
     log: tuple[Attempt, ...] = ()
+    subject: str | None = None
+    traceparent: str | None = None
 
     def body(self) -> bytes:
         """The same bytes at every attempt."""

@@ -9,6 +9,7 @@ import hmac
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
@@ -41,17 +42,23 @@ class Signer(Struct, frozen=True):
 
     @property
     def public_key(self) -> str:
-        public = Ed25519PrivateKey.from_private_bytes(self.private).public_key()
+        public = _private_key(self.private).public_key()
         return f"whpk_{base64.b64encode(public.public_bytes_raw()).decode()}"
 
     def signatures(self, content: bytes) -> tuple[str, str]:
         """`v1` and `v1a`."""
         symmetric = hmac.new(self.shared, content, hashlib.sha256).digest()
-        asymmetric = Ed25519PrivateKey.from_private_bytes(self.private).sign(content)
+        asymmetric = _private_key(self.private).sign(content)
         return f"v1,{base64.b64encode(symmetric).decode()}", f"v1a,{base64.b64encode(asymmetric).decode()}"
 
     def __repr__(self) -> str:
         return "Signer(…)"
+
+
+@lru_cache(maxsize=10_000)
+def _private_key(seed: bytes) -> Ed25519PrivateKey:
+    """Made once: that takes as long as signing does."""
+    return Ed25519PrivateKey.from_private_bytes(seed)
 
 
 def signed_headers(message_id: str, at: datetime, body: bytes, signers: Sequence[Signer]) -> dict[str, str]:

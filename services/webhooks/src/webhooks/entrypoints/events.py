@@ -5,23 +5,23 @@ import time
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 from msgspec.structs import replace
 
-from chassis import faultpoints
+from chassis import faultpoints, tracing
 from contracts.messages import UndecodableError
 from contracts.topics import PUBLIC_TOPICS, UNREADABLE_EVENTS
 from contracts.wire import Envelope
-from eventlog import metrics
-from eventlog.kafka import KafkaEventLog, start_patiently
+from eventlog import messaging, metrics
+from eventlog.kafka import Cluster, KafkaEventLog, member, start_patiently
 from eventlog.owner import dead_letter
 from webhooks.ports import PublicEvent
 from webhooks.recording import Recorder
 
 log = structlog.get_logger()
 
+GROUP = "webhooks"
 BATCH = 500
 STALE_AFTER = 60.0
 _LONGEST_PAUSE = 10.0
@@ -30,23 +30,15 @@ _LONGEST_PAUSE = 10.0
 class EventConsumer:
     """At least once, in the order of each partition. Any number of processes share the partitions."""
 
-    def __init__(self, bootstrap: str, recorder: Recorder) -> None:
+    def __init__(self, kafka: Cluster, recorder: Recorder) -> None:
         self._recorder = recorder
         self._turned_at = time.monotonic()
-        self._dead = KafkaEventLog(bootstrap, UNREADABLE_EVENTS, client_id="webhooks-dead-letters")
-        self._consumer = AIOKafkaConsumer(
+        self._dead = KafkaEventLog(kafka, UNREADABLE_EVENTS, client_id="webhooks-dead-letters")
+        self._consumer = member(
+            kafka,
+            GROUP,
             *PUBLIC_TOPICS,
-            bootstrap_servers=bootstrap,
-            client_id="webhooks",
-            group_id="webhooks",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
-            rebalance_timeout_ms=30_000,
             fetch_max_wait_ms=50,
-            request_timeout_ms=15_000,
-            metadata_max_age_ms=30_000,
             # A store that is away for long is no reason to be thrown out of the group.
             max_poll_interval_ms=1_800_000,
         )
@@ -77,7 +69,8 @@ class EventConsumer:
         self._turned_at = time.monotonic()
         if not fetched:
             return
-        events = [event for records in fetched.values() for record in records if (event := await self._read(record))]
+        received = [each for records in fetched.values() for record in records if (each := await self._read(record))]
+        events = [event for event, _ in received]
         pause = 0.2
         while True:
             try:
@@ -90,6 +83,8 @@ class EventConsumer:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 break
+        for _, span in received:
+            span.end()
         await faultpoints.reached("webhooks.before_commit")
         try:
             await self._consumer.commit({tp: records[-1].offset + 1 for tp, records in fetched.items()})
@@ -100,14 +95,31 @@ class EventConsumer:
             log.warning("commit failed", reason=str(error))
         self._turned_at = time.monotonic()
 
-    async def _read(self, record: ConsumerRecord) -> PublicEvent | None:
+    async def _read(self, record: ConsumerRecord) -> tuple[PublicEvent, tracing.Span] | None:
+        """The event, and a span that lasts until it is recorded; its deliveries are part of that."""
         try:
-            return read_event(record)
+            event = read_event(record)
         except UndecodableError as error:
             await self._dead.publish([replace(dead_letter(record, str(error)), topic=UNREADABLE_EVENTS)])
             metrics.DEAD_LETTERS.labels(record.topic).inc()
-            log.error("dead letter", topic=record.topic, offset=record.offset, reason=str(error))
+            log.error(
+                "dead letter",
+                topic=record.topic,
+                offset=record.offset,
+                reason=str(error),
+                **messaging.named_in(record.headers),
+            )
             return None
+        span = tracing.start(
+            f"process {record.topic}",
+            "consumer",
+            parent=event.traceparent,
+            attributes=messaging.processing(
+                record.topic, group=GROUP, partition=record.partition, offset=record.offset, message_id=event.id
+            ),
+            about={"tenant_id": event.tenant_id, **messaging.about_subject(event.subject)},
+        )
+        return replace(event, traceparent=span.traceparent), span
 
 
 def read_event(record: ConsumerRecord) -> PublicEvent:
@@ -128,4 +140,5 @@ def read_event(record: ConsumerRecord) -> PublicEvent:
         subject=envelope.subject,
         time=envelope.time,
         data=bytes(record.value),
+        traceparent=envelope.traceparent,
     )

@@ -14,6 +14,7 @@ from litestar.datastructures import State
 from msgspec import Struct
 from pymongo.errors import PyMongoError
 
+from chassis import tracing
 from chassis.internal_http import Guarded
 from contracts import webhooks
 from contracts.verdicts import Refusal
@@ -27,6 +28,7 @@ from contracts.webhooks import (
     RotateSecretCall,
     UpdateEndpointCall,
 )
+from eventlog import messaging
 from eventlog.sending import AppendUnknownError, NotAppendedError
 from webhooks.adapters.endpoints import RefusedError
 from webhooks.managing import Managing
@@ -142,6 +144,7 @@ async def _answer(request: Req, shape: type[B], handle: Callable[[B], Awaitable[
         wanted = msgspec.json.decode(await request.body(), type=shape)
     except msgspec.MsgspecError:
         return _refusal(400, Refusal(code="invalid_content", message="Not what this call takes."))
+    tracing.note(**messaging.about_message(wanted))
     try:
         return Response(msgspec.json.encode(await handle(wanted)), status_code=200, media_type="application/json")
     except RefusedError as error:
