@@ -3,8 +3,10 @@
 import asyncio
 
 import httpx
+import pytest
 
-from chassis.health import Health
+from chassis import health as health_module
+from chassis.health import Health, Heartbeat
 from localstack.process import free_ports
 
 
@@ -38,3 +40,17 @@ async def test_probes_say_what_is_wrong_and_liveness_only_what_a_restart_mends()
 
 async def test_without_a_port_there_is_no_server() -> None:
     await Health().serve("127.0.0.1", None, asyncio.Event())
+
+
+def test_a_loop_that_has_not_begun_is_not_ready_and_not_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(health_module.time, "monotonic", lambda: now)
+    loop = Heartbeat("fetching", stale_after=30)
+    now += 3_600
+    assert loop.missed() is None, "it waits for Kafka, which a restart does not mend"
+    assert loop.resting() == "the fetching loop has not begun"
+    loop.beat()
+    now += 30
+    assert (loop.missed(), loop.resting()) == (None, None)
+    now += 1
+    assert loop.missed() == loop.resting() == "the fetching loop does not turn"

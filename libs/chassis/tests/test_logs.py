@@ -18,7 +18,6 @@ def as_before() -> Iterator[None]:
     root.handlers, root.level = handlers, level
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
-    tracing.bind(None)
 
 
 @pytest.mark.parametrize(
@@ -35,13 +34,15 @@ def test_a_bearer_token_is_known_wherever_it_stands() -> None:
 
 def test_lines_are_json_with_service_level_and_trace(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("posts", "INFO")
-    tracing.bind("00-" + "a" * 32 + "-" + "b" * 16 + "-00")
-    structlog.get_logger().info("post published", post_id="post_1")
+    span = tracing.start("work", parent="00-" + "a" * 32 + "-" + "b" * 16 + "-00")
+    with tracing.within(span, tenant_id="tenant_1", post_id="another"):
+        structlog.get_logger().info("post published", post_id="post_1")
     structlog.get_logger().debug("not shown")
     (line,) = capsys.readouterr().err.splitlines()
     entry = json.loads(line)
     assert (entry["service"], entry["level"], entry["event"]) == ("posts", "info", "post published")
     assert (entry["post_id"], entry["trace_id"]) == ("post_1", "a" * 32)
+    assert entry["tenant_id"] == "tenant_1"
     assert "at" in entry
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client import REGISTRY
 
 from chassis.sealing import Keyring, SealingError
 
@@ -20,6 +21,14 @@ def test_what_was_sealed_opens_in_its_context_only(keyring: Keyring) -> None:
     for other in (("tenant", "other"), ("other", "endpoint"), ("tenantendpoint", ""), ("tenant",)):
         with pytest.raises(SealingError):
             keyring.open(sealed, *other)
+
+
+def test_what_does_not_open_is_counted(keyring: Keyring) -> None:
+    before = REGISTRY.get_sample_value("sealing_refused_total")
+    assert before is not None
+    with pytest.raises(SealingError):
+        keyring.open(keyring.seal(b"token", "tenant-1"), "tenant-2")
+    assert REGISTRY.get_sample_value("sealing_refused_total") == before + 1
 
 
 def test_every_bit_counts(keyring: Keyring) -> None:

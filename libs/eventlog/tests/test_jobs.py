@@ -300,6 +300,7 @@ async def test_what_nobody_can_read_is_put_aside_with_its_reason(
         "dead_letter_topic": jobs_topic.encode(),
         "dead_letter_partition": b"0",
         "dead_letter_offset": b"1",
+        "dead_letter_key": b"a",
     }
 
 

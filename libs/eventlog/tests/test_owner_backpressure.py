@@ -40,7 +40,7 @@ class Behind:
 
 async def test_what_comes_due_waits_for_the_store(aggregate: Any) -> None:
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient("mongodb://127.0.0.1:1", connect=False)
-    service = AggregateOwner(aggregate, bootstrap="127.0.0.1:1", database=client["none"], source="test")
+    service = AggregateOwner(aggregate, kafka="127.0.0.1:1", database=client["none"], source="test")
     partition = owner._Partition()
     behind = Behind(partition)
     deciding = asyncio.create_task(service._decide(TopicPartition("tallies.commands", 0), partition, behind))  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from contracts.messages import Command
 from contracts.topics import dead_letters, partition_for
 from contracts.verdicts import Verdict
 from contracts.wire import Envelope, pack, unpack
+from eventlog import metrics
 from eventlog.documents import MongoDocuments
 from eventlog.kafka import KafkaEventLog
 from eventlog.owner import AggregateOwner
@@ -42,7 +43,7 @@ async def owning(
 
     @asynccontextmanager
     async def owning() -> AsyncIterator[tuple[Owner, asyncio.Event]]:
-        owner: Owner = AggregateOwner(kafka_aggregate, bootstrap=kafka_bootstrap, database=database, source="test")
+        owner: Owner = AggregateOwner(kafka_aggregate, kafka=kafka_bootstrap, database=database, source="test")
         stop = asyncio.Event()
         running = asyncio.create_task(owner.run(stop))
         try:
@@ -138,14 +139,19 @@ async def test_whoever_has_a_verdict_can_read_what_it_says(
 async def test_before_it_has_joined_an_owner_is_not_ready(
     kafka_bootstrap: str, kafka_aggregate: Any, database: Any
 ) -> None:
-    owner: Owner = AggregateOwner(kafka_aggregate, bootstrap=kafka_bootstrap, database=database, source="test")
+    owner: Owner = AggregateOwner(kafka_aggregate, kafka=kafka_bootstrap, database=database, source="test")
 
     assert owner.healthy() == "not in the consumer group yet"
+    assert owner.turning() is None, "a restart would not help"
 
 
 async def test_when_an_owner_leaves_the_other_goes_on(
-    owning: Any, ask: Ask, toy: Any, eventually: Any, totals: Any, rebuilt: Any
+    owning: Any, ask: Ask, toy: Any, eventually: Any, totals: Any, rebuilt: Any, kafka_aggregate: Any
 ) -> None:
+    def watched() -> set[str]:
+        (family,) = metrics.OLDEST_OVERDUE.collect()
+        return {each.labels["partition"] for each in family.samples if each.labels["aggregate"] == kafka_aggregate.name}
+
     def shared(first: Owner, second: Owner) -> bool:
         halves = first.owned(), second.owned()
         return all(halves) and sorted([*halves[0], *halves[1]]) == list(range(PARTITIONS))
@@ -156,7 +162,9 @@ async def test_when_an_owner_leaves_the_other_goes_on(
             await eventually(lambda: shared(first, second), "sharing the partitions")
             await asyncio.gather(*(ask(key, toy.Add(amount=1)) for key in KEYS))
         verdicts = await asyncio.gather(*(ask(key, toy.Add(amount=1)) for key in KEYS))
+        await eventually(lambda: len(watched()) == PARTITIONS, "the age of what is due in each partition")
 
+    assert watched() == set(), "whoever owns them now tells that age"
     assert [verdict.version for verdict in verdicts] == [3] * len(KEYS)
     assert await totals() == dict.fromkeys(KEYS, 3)
     assert (await rebuilt()) == Comparison(events=24, equal=8)

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from contracts.accounts import Account
 from contracts.collecting import (
@@ -18,10 +19,13 @@ from contracts.collecting import (
     PostMeasured,
     Sample,
 )
-from contracts.content import Failure
+from contracts.content import Content, Failure, Media, Options
+from contracts.ids import new_id
+from contracts.posts import Deferred, Published, Unknown
 from contracts.wire import Envelope, unpack
 from eventlog.jobs import Job
 from eventlog.ports import Outgoing
+from platforms.measures import figures
 from publisher.adapters.http import new_client
 from publisher.adapters.metrics.linkedin import LinkedInMetrics
 from publisher.adapters.metrics.meta import FacebookMetrics, InstagramMetrics
@@ -85,7 +89,13 @@ class Collecting:
         await self.collector.handle(job)
         return self.outbox.samples[before:]
 
-    async def posts(self, account: Account, *ids: Sequence[str], content_type: Any = "text") -> list[Sample]:
+    async def posts(
+        self,
+        account: Account,
+        *ids: Sequence[str],
+        content_type: Any = "text",
+        age: timedelta = timedelta(hours=1),
+    ) -> list[Sample]:
         now = self.world.clock.now()
         return await self.handle(
             CollectPosts(
@@ -97,7 +107,7 @@ class Collecting:
                         post_id=f"post_{number}",
                         target_id=f"{account.platform}:{account.account_id}",
                         platform_post_ids=tuple(parts),
-                        published_at=now - timedelta(hours=1),
+                        published_at=now - age,
                         content_type=content_type,
                     )
                     for number, parts in enumerate(ids)
@@ -376,6 +386,203 @@ async def test_facebook_page(world: Any, collecting: Collecting) -> None:
     assert followers.followers == 321
     assert isinstance(mentions, MentionsFound), mentions
     assert [(each.author, each.text) for each in mentions.mentions] == [("customer", "What a page")]
+
+
+async def live(world: Any, account: Account, content: Content, options: Options | None = None) -> str:
+    """The platform's id of what has been published there, by our own connector."""
+    request = replace(world.request(account, content, options=options), post_id=new_id("post"))
+    for attempt in range(1, 40):
+        report = await world.run(replace(request, attempt=attempt))
+        match report.outcome:
+            case Published(parts=(part,)):
+                post_id: str = part.platform_post_id
+                return post_id
+            case Unknown(probe_at=at) | Deferred(until=at):
+                await world.clock.reach(at)
+            case other:
+                raise AssertionError(other)
+    raise AssertionError("never live")
+
+
+def sample_media(world: Any, kind: Literal["image", "video"], query: str) -> Media:
+    name = "image.jpg" if kind == "image" else "video.mp4"
+    return Media(type=kind, url=f"{world.url}/_sandbox/media/{name}?{query}")
+
+
+def counters_of(sample: Sample) -> dict[str, int]:
+    assert isinstance(sample, PostMeasured), sample
+    return sample.counters
+
+
+COUNTS = {
+    "views": 900,
+    "impressions": 900,
+    "unique_impressions": 700,
+    "likes": 40,
+    "replies": 5,
+    "saves": 8,
+    "shares": 3,
+    "reposts": 2,
+    "followers_gained": 6,
+    "profile_views": 11,
+}
+
+
+@pytest.mark.parametrize("login", [None, "facebook"])
+async def test_instagram(world: Any, collecting: Collecting, login: Any) -> None:
+    """Each kind of media has metrics of its own; one that does not fit would fail them all."""
+    page = await world.account("facebook")
+    administrator = {} if login is None else {"administrator": page.platform_user_id}
+    account = replace(await world.account("instagram", followers=4_321, **administrator), login=login)
+    world.accounts.known[account.account_id] = account
+    everywhere = {"views": 900, "reach": 700, "shares": 3, "reposts": 2}
+    image, video = sample_media(world, "image", "w=600&h=600"), sample_media(world, "video", "w=544&h=960&seconds=3")
+    expected: dict[str, tuple[str, dict[str, int]]] = {
+        "feed": (
+            await live(world, account, Content(text="A day", media=(image,))),
+            {**everywhere, "likes": 40, "comments": 5, "saved": 8, "follows": 6, "profile_visits": 11},
+        ),
+        "reel": (
+            await live(world, account, Content(text="A reel", media=(video,)), {"share_to_feed": True}),
+            {**everywhere, "likes": 40, "comments": 5, "saved": 8},
+        ),
+        "story": (
+            await live(world, account, Content(text="", media=(image,)), {"post_type": "story"}),
+            {**everywhere, "replies": 5, "follows": 6, "profile_visits": 11},
+        ),
+    }
+    for post_id, _ in expected.values():
+        await collecting.metrics(post_id, **COUNTS)
+    measured = await collecting.posts(account, *([post_id] for post_id, _ in expected.values()), content_type="image")
+    assert [counters_of(sample) for sample in measured] == [counters for _, counters in expected.values()]
+    told = figures("instagram", counters_of(measured[0]))
+    # 40 likes, 5 comments, 8 saves, 3 shares and 2 reposts.
+    assert (told.impressions, told.reach, told.engagements, told.engagement_rate) == (900, 700, 58, 6.44)
+    await collecting.mention(account, "Look at @them")
+    followers, mentions = await collecting.account(account)
+    assert isinstance(followers, FollowersMeasured), followers
+    assert followers.followers == 4_321
+    if login is None:
+        assert isinstance(mentions, NotMeasured)
+        assert (mentions.reason.code, mentions.gone) == ("not_offered", True)
+    else:
+        assert isinstance(mentions, MentionsFound), mentions
+        assert [(each.author, each.text) for each in mentions.mentions] == [("customer", "Look at @them")]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            {"post_type": "reel"},
+            {"blue_reels_play_count": 900, "post_impressions_unique": 700, "post_video_likes_by_reaction_type": 40},
+        ),
+        (
+            {},
+            {
+                "total_video_views": 900,
+                "total_video_impressions_unique": 700,
+                "total_video_reactions_by_type_total": 40,
+            },
+        ),
+    ],
+)
+async def test_videos_of_a_page_have_counters_of_their_own(
+    world: Any, collecting: Collecting, options: Options, expected: dict[str, int]
+) -> None:
+    account = await world.account("facebook")
+    video = sample_media(world, "video", "w=544&h=960&seconds=5")
+    post_id = await live(world, account, Content(text="Moving", media=(video,)), options)
+    await collecting.metrics(post_id, **COUNTS)
+    (measured,) = await collecting.posts(account, [post_id], content_type="video")
+    counters = counters_of(measured)
+    assert counters == {**expected, "comments": 5, "shares": 2}
+    told = figures("facebook", counters)
+    assert (told.impressions, told.reach, told.engagements, told.likes) == (900, 700, 47, 40)
+
+
+async def test_tiktok(world: Any, collecting: Collecting) -> None:
+    account = await world.account("tiktok", token_expires_in=10**8)
+    clip = Content(text="Hello", media=(sample_media(world, "video", "w=368&h=640&seconds=3"),))
+    post_id = await live(world, account, clip, {"privacy_level": "public_to_everyone"})
+    await collecting.metrics(post_id, **COUNTS)
+    measured, unknown = await collecting.posts(account, [post_id], ["v_pub_url~v2.1"], content_type="video")
+    counters = counters_of(measured)
+    assert counters == {"view_count": 900, "like_count": 40, "comment_count": 5, "share_count": 2}
+    told = figures("tiktok", counters)
+    assert (told.impressions, told.reach, told.engagements, told.engagement_rate) == (900, None, 47, 5.22)
+    # Until its public id is known, nothing is told of it; that is no reason to give it up.
+    assert isinstance(unknown, NotMeasured)
+    assert (unknown.reason.code, unknown.gone) == ("not_told", False)
+
+
+async def test_youtube(world: Any, collecting: Collecting) -> None:
+    account = await world.account("youtube", token_expires_in=10**8)
+    clip = Content(text="Behind the scenes", media=(sample_media(world, "video", "w=160&h=240"),))
+    options: Options = {"title": "Launch", "privacy": "PUBLIC", "made_for_kids": False}
+    post_id = await live(world, account, clip, options)
+    await collecting.metrics(
+        post_id, views=900, likes=40, comments=5, shares=3, minutes_watched=77, subscribers_gained=2
+    )
+    young, gone = await collecting.posts(account, [post_id], ["nosuchvideo"], content_type="video")
+    assert counters_of(young) == {"viewCount": 900, "likeCount": 40, "commentCount": 5}
+    assert isinstance(gone, NotMeasured)
+    assert gone.gone
+    # Reports come days later.
+    await world.clock.sleep(timedelta(days=5).total_seconds())
+    (old,) = await collecting.posts(account, [post_id], content_type="video", age=timedelta(days=5))
+    assert counters_of(old) == {
+        "viewCount": 900,
+        "likeCount": 40,
+        "commentCount": 5,
+        "shares": 3,
+        "estimatedMinutesWatched": 77,
+        "subscribersGained": 2,
+    }
+    told = figures("youtube", counters_of(old))
+    assert (told.impressions, told.engagements, told.engagement_rate) == (900, 48, 5.33)
+
+
+@pytest.mark.parametrize(
+    ("platform", "limits", "most"),
+    [
+        # Two calls for each post; the one that finds 60 % of 20 used is the last.
+        ("facebook", {"calls": 20}, 13),
+        # Five calls for each of a member's posts: 60 of the 150 that the day has for them.
+        ("linkedin", {"member_day": 150}, 60),
+    ],
+)
+async def test_reading_leaves_publishing_its_share(
+    world: Any, collecting: Collecting, platform: str, limits: dict[str, int], most: int
+) -> None:
+    """However much there is to read, what is to be published goes out."""
+
+    async def limit(**switches: Any) -> None:
+        answer = await world.control.post("/settings", json={platform: {"rate_limits": switches}})
+        answer.raise_for_status()
+
+    await limit(enabled=False)
+    scopes = ["openid", "profile", "w_member_social", "r_member_postAnalytics"] if platform == "linkedin" else None
+    account = await world.account(platform, **({} if scopes is None else {"scopes": scopes}))
+    ids = [await live(world, account, Content(text=f"Before, {number}")) for number in range(15)]
+    await limit(enabled=True, **limits)
+    before = await calls(world, account)
+    samples = await collecting.posts(account, *([post_id] for post_id in ids))
+    refused = [sample for sample in samples if isinstance(sample, NotMeasured)]
+    assert refused
+    assert {sample.reason.code for sample in refused} == {"budget_spent"}
+    assert all(sample.retry_at is not None and sample.retry_at > world.clock.now() for sample in refused)
+    spent = await calls(world, account) - before
+    assert spent == most
+    await collecting.posts(account, ids[:1])
+    assert await calls(world, account) - before == spent
+    for number in range(3):
+        assert await live(world, account, Content(text=f"After reading, {number}"))
+
+
+async def calls(world: Any, account: Account) -> int:
+    answer = await world.control.get("/requests", params={"account": account.platform_user_id})
+    return len(answer.raise_for_status().json()["requests"])
 
 
 async def test_platforms_without_mentions_say_so(world: Any, collecting: Collecting) -> None:

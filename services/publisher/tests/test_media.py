@@ -1,6 +1,6 @@
 """Media URLs must not reach into private networks, files are what their bytes say, uploads come from the store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class KnownAssets:
     def __init__(self, *assets: MediaAsset) -> None:
         self._assets = assets
 
-    async def assets(self, tenant_id: str, media_ids: Sequence[str]) -> Mapping[str, MediaAsset]:
+    async def assets(self, tenant_id: str, media_ids: Collection[str]) -> Mapping[str, MediaAsset]:
         return {
             each.media_id: each for each in self._assets if each.tenant_id == tenant_id and each.media_id in media_ids
         }

@@ -13,7 +13,7 @@ import pytest
 from contracts.content import Platform
 from publisher.adapters.http import new_client
 from publisher.adapters.oauth.provider import Provider, challenge, error_code, split_scopes
-from publisher.adapters.oauth.registry import SecretFileError, providers, read_secret
+from publisher.adapters.oauth.registry import providers
 from publisher.adapters.renewal import Providers
 from publisher.domain.connection import Grant, GrantDeadError, GrantRefusedError, PlatformFailedError
 from publisher.oauth_settings import OAuthSettings
@@ -310,15 +310,6 @@ def test_what_a_platform_says_is_not_passed_on() -> None:
     assert error_code(400, {"error": {"code": 190, "message": "x"}}) == "400 190"
     assert error_code(500, {}) == "500"
     assert split_scopes("a,b c, d") == ("a", "b", "c", "d")
-
-
-def test_a_secret_must_be_there(tmp_path: Path) -> None:
-    empty = tmp_path / "secret"
-    with pytest.raises(SecretFileError):
-        read_secret(empty)
-    empty.write_text(" \n")
-    with pytest.raises(SecretFileError):
-        read_secret(empty)
 
 
 def test_only_what_is_configured_can_be_connected() -> None:

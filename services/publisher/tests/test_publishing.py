@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from contracts.accounts import Account, DisconnectAccount
-from contracts.content import Content
+from contracts.content import Content, LivePart
 from contracts.posts import Deferred, Held, Published, Rejected, ReportOutcome, Unknown
 from contracts.publishing import PublishRequested
 from publisher import handlers
 from publisher.domain.publication import publication_id
+from publisher.domain.settling import confirmed
+from publisher.ports import JournalConflictError
 
 POINTS = (
     "claimed",
@@ -227,3 +230,29 @@ async def _account(world: Any, platform: str, kind: str | None) -> Account:
     more = {} if kind is None else {"kind": kind}
     account: Account = await world.account(platform, account_type=account_type, **more)
     return account
+
+
+async def test_a_second_live_post_is_told_of_and_counted(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer comes, and meanwhile another process has found the post under another id."""
+    account = await world.account("twitter")
+    request = world.request(account, HELLO)
+    journal, name = world.journal, publication_id(request.post_id, request.target_id)
+
+    async def meanwhile(point: str) -> None:
+        if point == "publisher.after_call":
+            entry = await journal.load(name)
+            await journal.save(confirmed(entry, 0, LivePart(index=0, platform_post_id="42"), "readback", entry.sent_at))
+
+    monkeypatch.setattr(handlers, "reached", meanwhile)
+    before = REGISTRY.get_sample_value("publisher_duplicates_total", {"platform": "twitter"}) or 0.0
+
+    with pytest.raises(JournalConflictError):
+        await world.run(request)
+
+    (post,) = await world.live(account)
+    (report,) = world.sender.outcomes
+    assert report.outcome.parts[0].platform_post_id == post["id"]
+    assert REGISTRY.get_sample_value("publisher_duplicates_total", {"platform": "twitter"}) == before + 1
+    assert (await journal.load(name)).parts[0].live.platform_post_id == "42"
+    await world.run(request)
+    assert world.sender.outcomes[-1].outcome.parts[0].platform_post_id == "42"

@@ -48,7 +48,8 @@ class Broker(Process):
     """A Kafka broker on 127.0.0.1 whose data in `data` survive stop, kill and restart.
 
     Kafka acknowledges from memory and leaves writing to the system: records survive a killed broker,
-    not a machine that loses power.
+    not a machine that loses power. `properties` are more lines of its configuration, the last of which count and
+    may speak of {port} and {controller_port}; `format_options` are for the first start.
     """
 
     def __init__(
@@ -60,12 +61,16 @@ class Broker(Process):
         port: int,
         controller_port: int,
         java_options: Sequence[str] = (),
+        properties: str = "",
+        format_options: Sequence[str] = (),
     ) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
         self._port = port
         self._controller_port = controller_port
         self._data = data
         self._properties = data / "server.properties"
+        self._more_properties = properties
+        self._format_options = tuple(format_options)
         self._java = (str(JAVA), "-cp", os.pathsep.join(map(str, jars)))
         super().__init__(
             "kafka",
@@ -86,13 +91,21 @@ class Broker(Process):
         log_dirs = self._data / "logs"
         log_dirs.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(
-            _PROPERTIES.format(port=self._port, controller_port=self._controller_port, log_dirs=log_dirs)
+            (_PROPERTIES + self._more_properties).format(
+                port=self._port, controller_port=self._controller_port, log_dirs=log_dirs
+            )
         )
         if (log_dirs / "meta.properties").exists():
             return
         storage_tool = (*self._java, f"-Dlog4j2.configurationFile={_LOG4J}", "kafka.tools.StorageTool", "format")
         formatted = subprocess.run(
-            (*storage_tool, "--ignore-formatted", "-t", _new_cluster_id(), "-c", str(self._properties)),
+            (
+                *storage_tool,
+                "--ignore-formatted",
+                *("-t", _new_cluster_id()),
+                *("-c", str(self._properties)),
+                *self._format_options,
+            ),
             check=False,
             capture_output=True,
             text=True,

@@ -11,7 +11,7 @@ from localstack.keys import Keys
 from localstack.process import Process
 from localstack.settings import Settings
 
-SERVICES = ("sandbox", "publisher", "posts", "media", "analytics", "webhooks", "gateway")
+SERVICES = ("sandbox", "publisher", "posts", "media", "analytics", "webhooks", "auditor", "gateway")
 """In the order of their start; they are ended in the opposite order, so that what was accepted is finished."""
 
 REDIRECT_URI = "http://localhost:3000/oauth/callback"
@@ -63,6 +63,10 @@ def environments(settings: Settings, keys: Keys) -> Mapping[str, Mapping[str, st
         "analytics": {
             **common,
             "HEALTH_PORT": str(settings.analytics_health_port),
+        },
+        "auditor": {
+            **common,
+            "HEALTH_PORT": str(settings.auditor_health_port),
         },
         "webhooks": {
             **common,
@@ -142,6 +146,7 @@ def ready_urls(settings: Settings) -> Mapping[str, str]:
         "media": f"http://127.0.0.1:{settings.media_health_port}/readyz",
         "analytics": f"http://127.0.0.1:{settings.analytics_health_port}/readyz",
         "webhooks": f"http://127.0.0.1:{settings.webhooks_health_port}/readyz",
+        "auditor": f"http://127.0.0.1:{settings.auditor_health_port}/readyz",
         "gateway": f"http://127.0.0.1:{settings.gateway_health_port}/readyz",
     }
 

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     media_health_port: int = 8020
     webhooks_health_port: int = 8030
     webhooks_internal_port: int = 8031
+    auditor_health_port: int = 8040
     sandbox_host: str = "127.0.0.1"
     sandbox_port: int = 8090
 
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
             "ANALYTICS_HEALTH_PORT": self.analytics_health_port,
             "MEDIA_HEALTH_PORT": self.media_health_port,
             "WEBHOOKS_HEALTH_PORT": self.webhooks_health_port,
+            "AUDITOR_HEALTH_PORT": self.auditor_health_port,
             "WEBHOOKS_INTERNAL_PORT": self.webhooks_internal_port,
             "SANDBOX_PORT": self.sandbox_port,
         }

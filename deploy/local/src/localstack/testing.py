@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import docker  # type: ignore[import-untyped]
@@ -102,7 +102,8 @@ def isolated_settings(folder: Path) -> Settings:
         media,
         webhooks,
         webhooks_internal,
-    ) = free_ports(13)
+        auditor,
+    ) = free_ports(14)
     return Settings(
         social_state=folder,
         kafka_port=broker,
@@ -120,11 +121,12 @@ def isolated_settings(folder: Path) -> Settings:
         webhooks_internal_port=webhooks_internal,
         sandbox_port=sandbox,
         analytics_health_port=analytics,
+        auditor_health_port=auditor,
     )
 
 
-def local_broker(folder: Path) -> kafka.Broker:
-    """A broker on free ports with its data and log in `folder`; not started."""
+def local_broker(folder: Path, *, properties: str = "", format_options: Sequence[str] = ()) -> kafka.Broker:
+    """A broker on free ports with its data and log in `folder`, configured as `kafka.Broker` says; not started."""
     port, controller_port = free_ports(2)
     paths = jars.fetch(jars.read_lock(kafka.LOCK), Settings().jars, print)
     return kafka.Broker(
@@ -134,6 +136,8 @@ def local_broker(folder: Path) -> kafka.Broker:
         port=port,
         controller_port=controller_port,
         java_options=[QUICK_START],
+        properties=properties,
+        format_options=format_options,
     )
 
 

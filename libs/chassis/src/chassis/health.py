@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,28 @@ Check = Callable[[], str | None]
 """None when well, else what is wrong, in words."""
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Heartbeat:
+    """When a loop turned last. One that has not begun waits for Kafka or the store, which a restart does not mend."""
+
+    def __init__(self, loop: str, *, stale_after: float) -> None:
+        self._loop = loop
+        self._stale_after = stale_after
+        self._beaten_at: float | None = None
+
+    def beat(self) -> None:
+        self._beaten_at = time.monotonic()
+
+    def missed(self) -> str | None:
+        """For liveness: None, or that it has stopped turning."""
+        if self._beaten_at is None or time.monotonic() - self._beaten_at <= self._stale_after:
+            return None
+        return f"the {self._loop} loop does not turn"
+
+    def resting(self) -> str | None:
+        """For readiness: None while it turns."""
+        return f"the {self._loop} loop has not begun" if self._beaten_at is None else self.missed()
 
 
 class Health:

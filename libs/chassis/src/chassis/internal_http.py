@@ -13,6 +13,7 @@ import uvicorn
 
 from chassis import tracing
 from chassis.health import QuietServer
+from chassis.leaving import NOTICE, asking_to_leave
 
 log = structlog.get_logger()
 
@@ -33,8 +34,12 @@ class Guarded:
             return
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         if len(given) == 1 and hmac.compare_digest(given[0], self._expected):
-            tracing.bind(next((v.decode("latin-1") for name, v in scope["headers"] if name == b"traceparent"), None))
-            await self._app(scope, receive, send)
+            parent = next((v.decode("latin-1") for name, v in scope["headers"] if name == b"traceparent"), None)
+            span = tracing.start(
+                f"POST {scope['path']}", "server", parent=parent, attributes={"http.request.method": scope["method"]}
+            )
+            with tracing.within(span):
+                await self._app(scope, receive, send)
             return
         log.warning("a call without the internal secret", path=scope["path"])
         await send({"type": "http.response.start", "status": 401, "headers": []})
@@ -42,9 +47,9 @@ class Guarded:
 
 
 async def listen(app: App, host: str, port: int, stop: asyncio.Event) -> None:
-    """Serves until `stop`, then finishes what is in progress."""
+    """Serves until `stop`, asks callers to leave, then finishes what is in progress."""
     config = uvicorn.Config(
-        app,
+        asking_to_leave(app, stop),
         host=host,
         port=port,
         interface="asgi3",
@@ -60,5 +65,7 @@ async def listen(app: App, host: str, port: int, stop: asyncio.Event) -> None:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    if not serving.done():
+        await asyncio.sleep(NOTICE)
     server.should_exit = True
     await serving

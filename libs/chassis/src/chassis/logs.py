@@ -24,6 +24,9 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 
 
 def _trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What the work is about, and which trace it belongs to. What the line says itself goes first."""
+    for key, value in tracing.about().items():
+        event.setdefault(key, value)
     traceparent = tracing.current()
     if traceparent is not None:
         event.setdefault("trace_id", tracing.trace_id(traceparent))

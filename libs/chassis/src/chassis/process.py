@@ -4,12 +4,19 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 import uvloop
 
+from chassis import tracing
+from chassis.settings import ServiceSettings
+
 log = structlog.get_logger()
+
+LAST_SPANS_SECONDS = 3.0
+"""For which the end of a process waits until its last spans are sent."""
 
 
 def freeze_garbage() -> None:
@@ -19,10 +26,16 @@ def freeze_garbage() -> None:
     gc.set_threshold(50_000, 50, 100)
 
 
-def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+def run(
+    main: Callable[[asyncio.Event], Awaitable[None]],
+    *,
+    service: str | None = None,
+    settings: ServiceSettings | None = None,
+) -> None:
     """Runs `main` until it returns. The event is set by SIGTERM or SIGINT: stop taking work, finish, return.
 
-    A second signal ends the process at once. Exits with 1 when `main` raises.
+    Meanwhile spans are recorded as those of `service`, where the settings say to whom they are sent. A second signal
+    ends the process at once. Exits with 1 when `main` raises.
     """
 
     async def supervised() -> int:
@@ -46,7 +59,25 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
         log.info("stopped")
         return 0
 
-    sys.exit(uvloop.run(supervised()))
+    with _recording(service, settings):
+        status = uvloop.run(supervised())
+    sys.exit(status)
+
+
+@contextmanager
+def _recording(service: str | None, settings: ServiceSettings | None) -> Iterator[None]:
+    if service is None or settings is None or not settings.otel_exporter_otlp_endpoint:
+        yield
+        return
+    # Who does not record does not load it either: it costs a second and 20 MB.
+    from chassis.exporting import Exporter  # noqa: PLC0415
+
+    exporter = Exporter(service, endpoint=settings.otel_exporter_otlp_endpoint, ratio=settings.traces_sample_ratio)
+    tracing.record_with(exporter.recorder)
+    try:
+        yield
+    finally:
+        exporter.close(LAST_SPANS_SECONDS)
 
 
 async def run_together(stop: asyncio.Event, *parts: Awaitable[None]) -> None:

@@ -13,6 +13,9 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
+from prometheus_client import Counter
+
+REFUSED = Counter("sealing_refused", "Sealed secrets that did not open: changed, or moved to where they do not belong")
 
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
@@ -125,4 +128,5 @@ def _decrypt(key: AESGCM, sealed: bytes, bound_to: bytes) -> bytes:
     try:
         return key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)
     except InvalidTag as error:
+        REFUSED.inc()
         raise SealingError("a sealed secret does not open in this context") from error

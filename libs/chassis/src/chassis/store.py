@@ -1,13 +1,19 @@
 """The MongoDB client, with the durability that every promise rests on set in code."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 Document = dict[str, Any]
+
+PING_EVERY = 2.0
 
 
 def connect(uri: str) -> AsyncMongoClient[Document]:
@@ -29,3 +35,31 @@ def database(client: AsyncMongoClient[Document], name: str) -> AsyncDatabase[Doc
     return client.get_database(
         name, write_concern=WriteConcern(w="majority", j=True), read_concern=ReadConcern("majority")
     )
+
+
+class StoreProbe:
+    """Whether the store answers, for readiness; `prepare` is called until it has succeeded once."""
+
+    def __init__(self, database: AsyncDatabase[Document], prepare: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._database = database
+        self._prepare = prepare
+        self._wrong: str | None = "the store has not answered yet"
+
+    def healthy(self) -> str | None:
+        """None, or what is wrong."""
+        return self._wrong
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                if self._prepare is None:
+                    await self._database.command("ping")
+                else:
+                    await self._prepare()
+                    self._prepare = None
+                self._wrong = None
+            except PyMongoError as error:
+                self._wrong = f"the store does not answer: {type(error).__name__}"
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PING_EVERY):
+                    await stop.wait()

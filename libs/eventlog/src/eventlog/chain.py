@@ -43,6 +43,8 @@ class Stored(Struct, Generic[S], frozen=True, kw_only=True):
     memo: tuple[Memo, ...] = ()
     log: tuple[int, ...] = ()
     """Offsets of its events in the partition, oldest first."""
+    traceparent: str | None = None
+    """The trace that changed it last."""
 
     def remembers(self, command_id: str) -> Memo | None:
         for memo in reversed(self.memo):
@@ -75,6 +77,7 @@ def advance(
             state=aggregate.evolve(None, event),
             memo=memo,
             log=(offset,),
+            traceparent=envelope.traceparent,
         )
     return replace(
         stored,
@@ -83,4 +86,5 @@ def advance(
         state=stored.state if refusal else aggregate.evolve(stored.state, event),
         memo=memo,
         log=(*stored.log, offset)[-LOG_SIZE:],
+        traceparent=stored.traceparent if refusal else envelope.traceparent,
     )

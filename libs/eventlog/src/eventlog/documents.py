@@ -43,6 +43,7 @@ def to_document(aggregate: Aggregate[S], partition: int, stored: Stored[S]) -> D
         "due_at": aggregate.due_at(stored.state),
         "memo": msgspec.to_builtins(stored.memo),
         "log": list(stored.log),
+        "traceparent": stored.traceparent,
         "state": encode(stored.state),
         **aggregate.index(stored.state),
     }
@@ -56,6 +57,7 @@ def from_document(document: Mapping[str, Any], state_type: type[S]) -> Stored[S]
         state=read_state(document, state_type),
         memo=msgspec.convert(document["memo"], tuple[Memo, ...]),
         log=tuple(document["log"]),
+        traceparent=document.get("traceparent"),
     )
 
 

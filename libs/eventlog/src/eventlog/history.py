@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from contracts.messages import Message
 from contracts.wire import Envelope, unpack
-from eventlog.kafka import start_patiently
+from eventlog.kafka import Cluster, reader, start_patiently
 
 
 class HistoryUnavailableError(Exception):
@@ -24,12 +24,10 @@ class HistoryReader:
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def connect(cls, bootstrap: str) -> Self:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
-            client_id="history",
-            group_id=None,
-            enable_auto_commit=False,
+    async def connect(cls, kafka: Cluster) -> Self:
+        consumer = reader(
+            kafka,
+            "history",
             auto_offset_reset="none",
             fetch_max_wait_ms=20,
             max_partition_fetch_bytes=131_072,

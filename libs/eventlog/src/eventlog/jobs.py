@@ -6,15 +6,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 from msgspec import Struct
 
+from chassis import tracing
+from chassis.health import Heartbeat
 from contracts.messages import Message, UndecodableError
 from contracts.wire import Envelope, unpack
-from eventlog import metrics
-from eventlog.kafka import KafkaEventLog, start_patiently
+from eventlog import messaging, metrics
+from eventlog.kafka import Cluster, KafkaEventLog, member, start_patiently
 from eventlog.owner import dead_letter
 
 log = structlog.get_logger()
@@ -63,7 +65,7 @@ class JobConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     def __init__(
         self,
-        bootstrap: str,
+        kafka: Cluster,
         topics: Sequence[str],
         *,
         group: str,
@@ -80,21 +82,14 @@ class JobConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._progress: dict[TopicPartition, Progress] = {}
         self._committed: dict[TopicPartition, int] = {}
         self._committed_at = 0.0
-        self._polled_at = time.monotonic()
+        self._fetching = Heartbeat("fetching", stale_after=STALE_AFTER)
+        self._joined = False
         self._queued = 0
-        self._dead = KafkaEventLog(bootstrap, topics[0], client_id=f"{group}-dead-letters")
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
-            client_id=group,
-            group_id=group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
-            rebalance_timeout_ms=30_000,
-            fetch_max_wait_ms=100,
-            request_timeout_ms=15_000,
-            metadata_max_age_ms=30_000,
+        self._dead = KafkaEventLog(kafka, topics[0], client_id=f"{group}-dead-letters")
+        self._consumer = member(
+            kafka,
+            group,
+            stays=True,
             # Long uploads may keep every slot busy; that is no reason to be thrown out of the group.
             max_poll_interval_ms=1_800_000,
         )
@@ -122,14 +117,12 @@ class JobConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     def healthy(self) -> str | None:
         """None, or what is wrong."""
-        if time.monotonic() - self._polled_at > STALE_AFTER:
-            return "the fetching loop does not turn"
-        return None
+        return self._fetching.resting() or (None if self._joined else "not in the consumer group yet")
 
     # --- fetching and committing ----------------------------------------------------------------------
 
     async def _fetch(self) -> None:
-        self._polled_at = time.monotonic()
+        self._fetching.beat()
         if self._queued >= self._limit:
             # Enough to do. Heartbeats go on in the background; fetching does not have to.
             await asyncio.wait(self._workers, timeout=COMMIT_EVERY, return_when=asyncio.FIRST_COMPLETED)
@@ -156,7 +149,13 @@ class JobConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         except UndecodableError as error:
             await self._dead.publish([dead_letter(record, str(error))])
             metrics.DEAD_LETTERS.labels(record.topic).inc()
-            log.error("dead letter", topic=record.topic, offset=record.offset, reason=str(error))
+            log.error(
+                "dead letter",
+                topic=record.topic,
+                offset=record.offset,
+                reason=str(error),
+                **messaging.named_in(record.headers),
+            )
             progress.finish(record.offset)
             return
         key = (record.key or b"").decode(errors="replace")
@@ -195,11 +194,25 @@ class JobConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def _attempt(self, job: Job) -> bool:
         async with self._slots:
-            try:
-                await self._handle(job)
-            except Exception:
-                log.exception("job failed, will be tried again", topic=job.topic, key=job.key, offset=job.offset)
-                return False
+            span = tracing.start(
+                f"process {job.topic}",
+                "consumer",
+                parent=job.envelope.traceparent,
+                attributes=messaging.processing(
+                    job.topic,
+                    group=self._group,
+                    partition=job.partition,
+                    offset=job.offset,
+                    message_id=job.envelope.id,
+                ),
+            )
+            with tracing.within(span, **messaging.about(job.envelope, job.message)):
+                try:
+                    await self._handle(job)
+                except Exception as error:
+                    span.fail(type(error).__name__)
+                    log.exception("job failed, will be tried again", topic=job.topic, key=job.key, offset=job.offset)
+                    return False
         return True
 
     async def _commit(self, *, now: bool = False) -> None:
@@ -228,8 +241,8 @@ class JobConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         """Drops what has not begun; gives what has begun a moment to end, so that it need not be repeated."""
         await self._give_up([tp for tp in revoked if tp in self._progress], patience=10)
 
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        pass
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002  # maybe none
+        self._joined = True
 
     async def _give_up(self, partitions: Sequence[TopicPartition], patience: float) -> None:
         for tp in partitions:

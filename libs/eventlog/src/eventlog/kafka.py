@@ -1,6 +1,7 @@
 """The ports of the loop over Kafka. Idempotent producers, `acks=all`, no transactions."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Sequence
 from typing import Self
@@ -9,6 +10,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from chassis.secret_files import read_secret
+from chassis.settings import KafkaSettings
 from contracts.topics import partition_for
 from eventlog.ports import AppendFailedError, LogRecord, NewRecord, Outgoing
 
@@ -17,10 +20,35 @@ BATCH_BYTES = 900_000
 
 APPEND_TIMEOUT = 10.0
 
+Cluster = KafkaSettings | str
+"""A cluster as the settings describe it; a bare address is one without encryption and authentication."""
 
-def producer(bootstrap: str, client_id: str) -> AIOKafkaProducer:
+
+def connection(kafka: Cluster) -> dict[str, object]:
+    """What every client of aiokafka is told, whatever it does. Raises SecretFileError, and OSError for certificates."""
+    if isinstance(kafka, str):
+        return {"bootstrap_servers": kafka}
+    options: dict[str, object] = {
+        "bootstrap_servers": kafka.kafka_bootstrap,
+        "security_protocol": kafka.kafka_security_protocol,
+    }
+    if kafka.kafka_encrypted:
+        context = ssl.create_default_context(cafile=kafka.kafka_ca_file)
+        if kafka.kafka_cert_file is not None:
+            context.load_cert_chain(kafka.kafka_cert_file, kafka.kafka_key_file)
+        options["ssl_context"] = context
+    if kafka.kafka_sasl_password_file is not None:
+        options |= {
+            "sasl_mechanism": kafka.kafka_sasl_mechanism,
+            "sasl_plain_username": kafka.kafka_sasl_username,
+            "sasl_plain_password": read_secret(kafka.kafka_sasl_password_file),
+        }
+    return options
+
+
+def producer(kafka: Cluster, client_id: str) -> AIOKafkaProducer:
     return AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+        **connection(kafka),
         client_id=client_id,
         acks="all",
         enable_idempotence=True,
@@ -31,6 +59,44 @@ def producer(bootstrap: str, client_id: str) -> AIOKafkaProducer:
         retry_backoff_ms=100,
         metadata_max_age_ms=30_000,
     )
+
+
+def reader(kafka: Cluster, client_id: str, **options: object) -> AIOKafkaConsumer:
+    """A consumer without a group: it reads what it is told to, and commits nothing."""
+    return AIOKafkaConsumer(
+        **connection(kafka), client_id=client_id, group_id=None, enable_auto_commit=False, **options
+    )
+
+
+def member(kafka: Cluster, group: str, *topics: str, stays: bool = False, **options: object) -> AIOKafkaConsumer:
+    """A member of a consumer group, which reads from the beginning and commits what it is told to.
+
+    `stays`: under KAFKA_GROUP_INSTANCE_ID, if that is set, the member does not leave at its end, and its partitions
+    wait for its return: for work that nobody watches, and that a rebalance would interrupt everywhere. Otherwise they
+    go to the others at once.
+    """
+    membership: dict[str, object] = {"session_timeout_ms": 10_000}
+    if stays and not isinstance(kafka, str) and kafka.kafka_group_instance_id is not None:
+        membership = {
+            "group_instance_id": kafka.kafka_group_instance_id,
+            "session_timeout_ms": int(kafka.kafka_static_session * 1_000),
+        }
+    defaults: dict[str, object] = {
+        "client_id": group,
+        "auto_offset_reset": "earliest",
+        "heartbeat_interval_ms": 2_000,
+        "rebalance_timeout_ms": 30_000,
+        "fetch_max_wait_ms": 100,
+        "request_timeout_ms": 15_000,
+        "metadata_max_age_ms": 30_000,
+    }
+    return AIOKafkaConsumer(
+        *topics, **connection(kafka), group_id=group, enable_auto_commit=False, **{**defaults, **membership, **options}
+    )
+
+
+def admin(kafka: Cluster, request_timeout_ms: int = 40_000) -> AIOKafkaAdminClient:
+    return AIOKafkaAdminClient(**connection(kafka), request_timeout_ms=request_timeout_ms)
 
 
 async def start_patiently(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
@@ -44,28 +110,26 @@ async def start_patiently(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
             return
 
 
-async def partition_count(bootstrap: str, topic: str) -> int:
+async def partition_count(kafka: Cluster, topic: str) -> int:
     """0 while the topic does not exist. Raises KafkaError when no broker answers."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
-    await admin.start()
+    client = admin(kafka, request_timeout_ms=5_000)
+    await client.start()
     try:
-        described = await admin.describe_topics([topic])
+        described = await client.describe_topics([topic])
     finally:
-        await admin.close()
+        await client.close()
     return sum(len(item["partitions"]) for item in described)
 
 
 class KafkaEventLog:
     """`EventLog` and `Outbox` over one producer and one group-less reader."""
 
-    def __init__(self, bootstrap: str, topic: str, client_id: str) -> None:
+    def __init__(self, kafka: Cluster, topic: str, client_id: str) -> None:
         self._topic = topic
-        self._producer = producer(bootstrap, client_id)
-        self._reader = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
-            client_id=f"{client_id}-reader",
-            group_id=None,
-            enable_auto_commit=False,
+        self._producer = producer(kafka, client_id)
+        self._reader = reader(
+            kafka,
+            f"{client_id}-reader",
             auto_offset_reset="none",
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=4_000_000,

@@ -1,5 +1,7 @@
 """What an owner counts. Labels are bounded: aggregate kinds and partition numbers."""
 
+from contextlib import suppress
+
 from prometheus_client import Counter, Gauge
 
 COMMANDS = Counter("eventlog_commands_total", "Commands decided", ["aggregate"])
@@ -11,3 +13,9 @@ DEAD_LETTERS = Counter("eventlog_dead_letters_total", "Messages nobody could rea
 OLDEST_OVERDUE = Gauge(
     "eventlog_oldest_overdue_seconds", "Age of the oldest due entry not yet decided", ["aggregate", "partition"]
 )
+
+
+def forget(aggregate: str, partition: int) -> None:
+    """Of a partition that somebody else owns now."""
+    with suppress(KeyError):
+        OLDEST_OVERDUE.remove(aggregate, str(partition))

@@ -9,20 +9,21 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 from pymongo.asynchronous.database import AsyncDatabase
 
 from chassis import faultpoints
+from chassis.health import Heartbeat
 from contracts.messages import Command, UndecodableError
 from contracts.topics import dead_letters
 from contracts.wire import unpack
-from eventlog import metrics
+from eventlog import messaging, metrics
 from eventlog.aggregate import Aggregate
 from eventlog.documents import MongoDocuments
-from eventlog.kafka import KafkaEventLog, start_patiently
+from eventlog.kafka import Cluster, KafkaEventLog, member, start_patiently
 from eventlog.partition import PartitionOwner, fair_cut
 from eventlog.ports import Outgoing, ReceivedCommand
 
@@ -64,28 +65,21 @@ class AggregateOwner(ConsumerRebalanceListener, Generic[S]):  # type: ignore[mis
     """Runs an aggregate: any number of processes share its partitions, one owner each."""
 
     def __init__(
-        self, aggregate: Aggregate[S], *, bootstrap: str, database: AsyncDatabase[dict[str, Any]], source: str
+        self, aggregate: Aggregate[S], *, kafka: Cluster, database: AsyncDatabase[dict[str, Any]], source: str
     ) -> None:
         self._aggregate = aggregate
         self._source = source
         self._documents = MongoDocuments(aggregate, database)
-        self._log = KafkaEventLog(bootstrap, aggregate.events_topic, client_id=f"{aggregate.name}-owner")
+        self._log = KafkaEventLog(kafka, aggregate.events_topic, client_id=f"{aggregate.name}-owner")
         self._partitions: dict[TopicPartition, _Partition] = {}
         self._joined = False
-        self._polled_at = time.monotonic()
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
+        self._fetching = Heartbeat("fetching", stale_after=STALE_AFTER)
+        # It leaves at its end even if it is to come back: people wait for verdicts, and taking over takes milliseconds.
+        self._consumer = member(
+            kafka,
+            aggregate.name,
             client_id=f"{aggregate.name}-commands",
-            group_id=aggregate.name,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
             partition_assignment_strategy=(StickyPartitionAssignor,),
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
-            rebalance_timeout_ms=30_000,
-            fetch_max_wait_ms=100,
-            request_timeout_ms=15_000,
-            metadata_max_age_ms=30_000,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -112,9 +106,7 @@ class AggregateOwner(ConsumerRebalanceListener, Generic[S]):  # type: ignore[mis
 
     def turning(self) -> str | None:
         """None, or that only a restart can help."""
-        if time.monotonic() - self._polled_at > STALE_AFTER:
-            return "the fetching loop does not turn"
-        return None
+        return self._fetching.missed()
 
     def owned(self) -> Sequence[int]:
         return sorted(tp.partition for tp in self._partitions)
@@ -132,7 +124,7 @@ class AggregateOwner(ConsumerRebalanceListener, Generic[S]):  # type: ignore[mis
     # --- fetching -------------------------------------------------------------------------------------
 
     async def _fetch(self) -> None:
-        self._polled_at = time.monotonic()
+        self._fetching.beat()
         try:
             fetched = await self._consumer.getmany(timeout_ms=200, max_records=5_000)
         except KafkaError as error:
@@ -170,6 +162,8 @@ class AggregateOwner(ConsumerRebalanceListener, Generic[S]):  # type: ignore[mis
             _, unfinished = await asyncio.wait(tasks, timeout=20)
             for task in unfinished:
                 task.cancel()
+        for tp, _ in held:
+            metrics.forget(self._aggregate.name, tp.partition)
 
     # --- owning ---------------------------------------------------------------------------------------
 
@@ -313,7 +307,12 @@ class AggregateOwner(ConsumerRebalanceListener, Generic[S]):  # type: ignore[mis
         for record, reason in dead:
             metrics.DEAD_LETTERS.labels(record.topic).inc()
             log.error(
-                "dead letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=reason
+                "dead letter",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                reason=reason,
+                **messaging.named_in(record.headers),
             )
 
 
@@ -332,6 +331,7 @@ def dead_letter(record: ConsumerRecord, reason: str) -> Outgoing:
         ("dead_letter_topic", record.topic.encode()),
         ("dead_letter_partition", b"%d" % record.partition),
         ("dead_letter_offset", b"%d" % record.offset),
+        *(() if record.key is None else (("dead_letter_key", record.key),)),
     )
     return Outgoing(
         topic=dead_letters(record.topic),

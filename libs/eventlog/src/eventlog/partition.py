@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 import structlog
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from chassis import faultpoints, tracing
 from contracts.ids import new_id
@@ -19,10 +20,19 @@ from contracts.messages import Event, UndecodableError, encode
 from contracts.topics import GATEWAY_REPLIES
 from contracts.verdicts import CommandRefused, Refusal, Verdict
 from contracts.wire import Envelope, pack, unpack
-from eventlog import metrics
+from eventlog import messaging, metrics
 from eventlog.aggregate import Aggregate, FollowUp, NotFound
 from eventlog.chain import MEMO_SIZE, Stored, advance, counts
-from eventlog.ports import Documents, EventLog, LogRecord, NewRecord, Outbox, Outgoing, ReceivedCommand
+from eventlog.ports import (
+    AppendFailedError,
+    Documents,
+    EventLog,
+    LogRecord,
+    NewRecord,
+    Outbox,
+    Outgoing,
+    ReceivedCommand,
+)
 
 S = TypeVar("S")
 log = structlog.get_logger()
@@ -165,7 +175,9 @@ class PartitionOwner(Generic[S]):
         """
         # Here and not in `settle`: between the loading of an aggregate and its use nothing may be forgotten.
         self._forget_surplus()
-        pending: Sequence[ReceivedCommand] = [*commands, *await self._due_commands(now)]
+        pending: Sequence[ReceivedCommand] = [
+            self._begin(command) for command in (*commands, *await self._due_commands(now))
+        ]
         while pending:
             pending = await self._attempt(pending, now)
         if position is not None:
@@ -232,7 +244,7 @@ class PartitionOwner(Generic[S]):
 
         await faultpoints.reached("owner.before_append")
         if records:
-            offsets = await self._log.append(self.partition, records)
+            offsets = await self._append(records, hoped)
             undisturbed = list(offsets) == list(range(self._end, self._end + len(records)))
         else:
             # Answers without an append rest on our state being the true one: ask whether it still is.
@@ -259,6 +271,52 @@ class PartitionOwner(Generic[S]):
         ]
         self._queue((), ours, position=None)
         return [item.command for item in decided if item.event_id not in accepted]
+
+    def _begin(self, received: ReceivedCommand) -> ReceivedCommand:
+        """With a span that lasts until the command is answered; what follows from the command is part of it.
+
+        When a turn fails its spans are lost. Those of the next try have the same parent.
+        """
+        envelope, topic = received.envelope, self._aggregate.commands_topic
+        about = messaging.about(envelope, received.command)
+        if received.offset is None:
+            links = () if received.cause is None else (received.cause,)
+            span = tracing.start(f"due {self._aggregate.name}", parent=None, links=links, about=about)
+        else:
+            span = tracing.start(
+                f"process {topic}",
+                "consumer",
+                parent=envelope.traceparent,
+                attributes=messaging.processing(
+                    topic,
+                    group=self._aggregate.name,
+                    partition=self.partition,
+                    offset=received.offset,
+                    message_id=envelope.id,
+                ),
+                about={**about, "command": received.command.type_name},
+            )
+        return replace(received, span=span, envelope=replace(envelope, traceparent=span.traceparent))
+
+    async def _append(self, records: Sequence[NewRecord], hoped: Sequence[Accepted[S]]) -> Sequence[int | None]:
+        """One span for all: part of its command's when there is only one, else on its own, with links to them."""
+        topic = self._aggregate.events_topic
+        causes = [item.envelope.traceparent for item in hoped if item.envelope.traceparent is not None]
+        alone = len(causes) == 1
+        span = tracing.start(
+            f"send {topic}",
+            "producer",
+            parent=causes[0] if alone else None,
+            links=() if alone else causes,
+            attributes=messaging.sending(topic, count=len(records)),
+        )
+        try:
+            return await self._log.append(self.partition, records)
+        except AppendFailedError as error:
+            span.fail(type(error).__name__)
+            raise
+        finally:
+            span.end()
 
     def _decide(self, received: ReceivedCommand, before: Stored[S] | None) -> tuple[Event | None, Refusal | None]:
         """The event to record, if any, and the refusal to answer, if any."""
@@ -296,15 +354,17 @@ class PartitionOwner(Generic[S]):
     # --- after acceptance -----------------------------------------------------------------------------
 
     async def _tell(self, accepted: Sequence[Accepted[S]]) -> None:
-        outgoing = [
-            self._pack_follow_up(item, follow_up)
+        owed = [
+            (item, follow_up, self._begin_sending(item, follow_up))
             for item in accepted
             for follow_up in self._aggregate.follow_ups(
                 None if item.before is None else item.before.state, item.event, item.envelope.id, item.after.state
             )
         ]
-        if outgoing:
-            await self._outbox.publish(outgoing)
+        if owed:
+            await self._outbox.publish([self._pack_follow_up(*each) for each in owed])
+        for _, _, span in owed:
+            span.end()
 
     async def _project(self, accepted: Sequence[Accepted[S]]) -> None:
         newest = {item.after.aggregate_id: item.after for item in accepted}
@@ -312,14 +372,23 @@ class PartitionOwner(Generic[S]):
             await self._documents.save(self.partition, list(newest.values()))
             metrics.EVENTS.labels(self._aggregate.name).inc(len(accepted))
 
-    def _pack_follow_up(self, cause: Accepted[S], follow_up: FollowUp) -> Outgoing:
+    def _begin_sending(self, cause: Accepted[S], follow_up: FollowUp) -> tracing.Span:
+        return tracing.start(
+            f"send {follow_up.topic}",
+            "producer",
+            parent=cause.envelope.traceparent,
+            attributes=messaging.sending(follow_up.topic, message_id=follow_up.id),
+            about=messaging.about(cause.envelope, follow_up.message),
+        )
+
+    def _pack_follow_up(self, cause: Accepted[S], follow_up: FollowUp, span: tracing.Span) -> Outgoing:
         envelope = Envelope(
             id=follow_up.id,
             source=self._source,
             subject=follow_up.key,
             time=cause.envelope.time,
             tenant_id=follow_up.tenant_id or cause.envelope.tenant_id,
-            traceparent=None if cause.envelope.traceparent is None else tracing.child_of(cause.envelope.traceparent),
+            traceparent=span.traceparent,
         )
         headers, value = pack(follow_up.message, envelope)
         return Outgoing(topic=follow_up.topic, key=follow_up.key, headers=headers, value=value)
@@ -357,6 +426,11 @@ class PartitionOwner(Generic[S]):
         if replies:
             await self._outbox.publish(replies)
         metrics.COMMANDS.labels(self._aggregate.name).inc(len(decided))
+        for item in decided:
+            if (span := item.command.span) is not None:
+                if item.refusal is not None:
+                    span.set("social.refusal", item.refusal.code)
+                span.end()
 
     async def _save_checkpoint(self) -> None:
         if self._settled_end > self._checkpoint:
@@ -426,6 +500,7 @@ class PartitionOwner(Generic[S]):
         return commands
 
     def _own_command(self, aggregate_id: str, now: datetime) -> ReceivedCommand:
+        """The first of a new trace: days may lie between it and its cause, which it has a link to."""
         return ReceivedCommand(
             aggregate_id=aggregate_id,
             command=self._aggregate.when_due(aggregate_id, now),
@@ -435,10 +510,10 @@ class PartitionOwner(Generic[S]):
                 subject=aggregate_id,
                 time=now,
                 tenant_id=self._aggregate.index(self._cache[aggregate_id].state)["tenant_id"],
-                traceparent=tracing.new_traceparent(),
             ),
             appended_at=now,
             offset=None,
+            cause=self._cache[aggregate_id].traceparent,
         )
 
 

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
+from chassis import tracing
 from contracts.messages import Command
 from contracts.wire import Envelope, Headers
 from eventlog.chain import Stored
@@ -48,6 +49,10 @@ class ReceivedCommand(Struct, frozen=True, kw_only=True):
     envelope: Envelope
     appended_at: datetime
     offset: int | None
+    cause: str | None = None
+    """The trace context of what made the owner give it itself."""
+    span: tracing.Span | None = None
+    """Of its processing, once that has begun."""
 
 
 class EventLog(Protocol):

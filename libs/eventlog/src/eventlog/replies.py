@@ -13,7 +13,7 @@ from contracts.messages import UndecodableError
 from contracts.topics import GATEWAY_REPLIES
 from contracts.verdicts import Verdict
 from contracts.wire import unpack
-from eventlog.kafka import partition_count, start_patiently
+from eventlog.kafka import Cluster, partition_count, reader, start_patiently
 
 log = structlog.get_logger()
 
@@ -31,19 +31,17 @@ class Replies:
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
-    async def connect(cls, bootstrap: str, *, instance: str) -> Self:
+    async def connect(cls, kafka: Cluster, *, instance: str) -> Self:
         """Instances with the same partition only read each other's verdicts in vain. Waits for a broker."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
-            client_id=f"{instance}-replies",
-            group_id=None,
-            enable_auto_commit=False,
+        consumer = reader(
+            kafka,
+            f"{instance}-replies",
             auto_offset_reset="latest",
             fetch_max_wait_ms=500,
             request_timeout_ms=10_000,
         )
         await start_patiently(consumer)
-        while (count := await partition_count(bootstrap, GATEWAY_REPLIES)) == 0:  # noqa: ASYNC110  # nothing tells us
+        while (count := await partition_count(kafka, GATEWAY_REPLIES)) == 0:  # noqa: ASYNC110  # nothing tells us
             await asyncio.sleep(0.5)
         partition = zlib.crc32(instance.encode()) % count
         tp = TopicPartition(GATEWAY_REPLIES, partition)

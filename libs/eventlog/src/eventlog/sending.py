@@ -7,10 +7,12 @@ from typing import Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from chassis import tracing
 from contracts.messages import Command
 from contracts.topics import partition_for
 from contracts.wire import Envelope, pack
-from eventlog.kafka import producer, start_patiently
+from eventlog import messaging
+from eventlog.kafka import Cluster, producer, start_patiently
 
 PING_EVERY = 1.0
 
@@ -38,9 +40,9 @@ class CommandSender:
         self._pinging = asyncio.create_task(self._ping())
 
     @classmethod
-    async def connect(cls, bootstrap: str, *, source: str) -> Self:
+    async def connect(cls, kafka: Cluster, *, source: str) -> Self:
         """Waits for a broker for as long as it takes."""
-        client = producer(bootstrap, client_id=source)
+        client = producer(kafka, client_id=source)
         await start_patiently(client)
         return cls(client, source)
 
@@ -61,9 +63,19 @@ class CommandSender:
         traceparent: str | None = None,
         timeout: float = 5.0,  # noqa: ASYNC109  # part of the promise, not a cancellation
     ) -> None:
-        """Returns once the command is durable. Raises NotAppendedError or AppendUnknownError."""
+        """Returns once the command is durable. Raises NotAppendedError or AppendUnknownError.
+
+        Sending is a part of `traceparent`, by default of the current span; the command carries that part's context.
+        """
         if not self._reachable:
             raise NotAppendedError("Kafka cannot be reached")
+        span = tracing.start(
+            f"send {topic}",
+            "producer",
+            parent=traceparent or tracing.current(),
+            attributes=messaging.sending(topic, message_id=command_id),
+            about=messaging.about_message(command),
+        )
         envelope = Envelope(
             id=command_id,
             source=self._source,
@@ -72,8 +84,19 @@ class CommandSender:
             tenant_id=tenant_id,
             reply_partition=reply_partition,
             deadline=deadline,
-            traceparent=traceparent,
+            traceparent=span.traceparent,
         )
+        with tracing.within(span):
+            await self._append(topic, key, command, envelope, timeout)
+
+    async def _append(
+        self,
+        topic: str,
+        key: str,
+        command: Command,
+        envelope: Envelope,
+        timeout: float,  # noqa: ASYNC109
+    ) -> None:
         headers, value = pack(command, envelope)
         try:
             async with asyncio.timeout(timeout):

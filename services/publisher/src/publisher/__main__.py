@@ -22,7 +22,7 @@ def main() -> None:
     settings = Settings()  # type: ignore[call-arg]  # filled from the environment
     match sys.argv[1:]:
         case []:
-            run(lambda stop: serve(settings, stop))
+            run(lambda stop: serve(settings, stop), service="publisher", settings=settings)
         case ["connect"]:
             _connect(settings)
         case ["rotate-keys"]:

@@ -14,6 +14,7 @@ from chassis.health import Health
 from chassis.internal_http import listen
 from chassis.process import run_together
 from chassis.sealing import Keyring
+from chassis.secret_files import read_secret
 from contracts.topics import METRICS_SAMPLES, collect_requests, publish_requests
 from eventlog.jobs import JobConsumer
 from eventlog.kafka import KafkaEventLog
@@ -35,7 +36,7 @@ from publisher.adapters.metrics.meta import FacebookMetrics, InstagramMetrics
 from publisher.adapters.metrics.tiktok import TikTokMetrics
 from publisher.adapters.metrics.x import XMetrics
 from publisher.adapters.metrics.youtube import YouTubeMetrics
-from publisher.adapters.oauth.registry import providers, read_secret
+from publisher.adapters.oauth.registry import providers
 from publisher.adapters.renewal import FreshTokens
 from publisher.adapters.tiktok import TikTokConnector
 from publisher.adapters.uploads import MongoAssets, Uploads
@@ -65,7 +66,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     signer = _signer(settings)
     fetcher = _fetcher(settings, signer)
     clients = _Clients(settings)
-    sender = await CommandSender.connect(settings.kafka_bootstrap, source=source)
+    sender = await CommandSender.connect(settings, source=source)
     ways_to_log_in = providers(settings, clients.oauth)
     vault, attempts = Vault(database, keyring), Attempts(database, keyring)
     tokens = FreshTokens(vault, ways_to_log_in)
@@ -82,13 +83,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         uploads=Uploads(MongoAssets(database), signer),
     )
     jobs = JobConsumer(
-        settings.kafka_bootstrap,
+        settings,
         [publish_requests(platform) for platform in settings.publisher_platforms],
         group="publisher",
         handle=publisher.handle,
         concurrency=settings.publisher_concurrency,
     )
-    samples = await KafkaEventLog(settings.kafka_bootstrap, METRICS_SAMPLES, client_id=f"{source}-samples").start()
+    samples = await KafkaEventLog(settings, METRICS_SAMPLES, client_id=f"{source}-samples").start()
     collector = Collector(
         accounts=known_accounts,
         tokens=tokens,
@@ -100,13 +101,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         is_publishing=lambda: jobs.queued >= settings.publisher_collect_below,
     )
     collecting = JobConsumer(
-        settings.kafka_bootstrap,
+        settings,
         [collect_requests(platform) for platform in settings.publisher_platforms],
         group="publisher-collecting",
         handle=collector.handle,
         concurrency=settings.publisher_collect_concurrency,
     )
-    accounts = AggregateOwner(AccountAggregate(), bootstrap=settings.kafka_bootstrap, database=database, source=source)
+    accounts = AggregateOwner(AccountAggregate(), kafka=settings, database=database, source=source)
     keeper = Keeper(
         vault=vault,
         tokens=tokens,
@@ -117,7 +118,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     connecting = Connecting(
         providers=ways_to_log_in, attempts=attempts, vault=vault, tokens=tokens, accounts=account_log
     )
+    probe = store.StoreProbe(database)
     health = Health()
+    health.add("store", probe.healthy)
     health.add("accounts", accounts.healthy)
     health.add("jobs", jobs.healthy)
     health.add("collecting", collecting.healthy)
@@ -131,6 +134,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             accounts.run(stop),
             _keep(vault, attempts, keeper, stop),
             _listen(settings, connecting, stop),
+            probe.run(stop),
             health.serve(settings.health_host, settings.health_port, stop),
         )
     finally:

@@ -123,7 +123,6 @@ class Collector:
         if not isinstance(request, CollectPosts | CollectAccount):
             log.error("not a request for numbers", topic=job.topic, offset=job.offset, type=request.type_name)
             return
-        tracing.bind(tracing.child_of(job.envelope.traceparent))
         if self._now() >= request.expires_at:
             return
         found = await self._collect(request, job.envelope.id)

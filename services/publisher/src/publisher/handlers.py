@@ -19,17 +19,18 @@ from prometheus_client import Counter, Histogram
 from chassis import tracing
 from chassis.faultpoints import reached
 from contracts.accounts import Account, DisconnectAccount
-from contracts.content import Content, Failure
+from contracts.content import Content, Failure, LivePart
 from contracts.ids import derived_id
+from contracts.media import UploadMedia
 from contracts.posts import Published, ReportOutcome
 from contracts.publishing import PublishRequested, RemovalRequested
-from contracts.topics import ACCOUNTS_COMMANDS, POSTS_COMMANDS
+from contracts.topics import ACCOUNTS_COMMANDS, MEDIA_COMMANDS, POSTS_COMMANDS
 from eventlog.jobs import Job
 from publisher.authors import author_of
-from publisher.domain import claiming, doubt, preparing, publication, sending, settling
-from publisher.domain.answers import UNREADABLE, Answer, Finding, Refused, Retry, SetbackError
+from publisher.domain import claiming, doubt, importing, preparing, publication, sending, settling
+from publisher.domain.answers import UNREADABLE, Answer, Finding, Refused, Retry, Setback, SetbackError
 from publisher.domain.claiming import Assemble, LeasedElsewhereError, LookUp, Prepare, Report, Resend, SendPart, Skip
-from publisher.domain.publication import Finished, Publication, Upload
+from publisher.domain.publication import Finished, Publication, Upload, current
 from publisher.ports import (
     Accounts,
     Author,
@@ -47,6 +48,7 @@ log = structlog.get_logger()
 
 ATTEMPTS = Counter("publisher_attempts", "Attempts at targets, by outcome", ("platform", "outcome"))
 UNKNOWN = Counter("publisher_unknown", "Sends whose fate was not known from their answer", ("platform",))
+DUPLICATES = Counter("publisher_duplicates", "Parts that went live although the journal knew them live", ("platform",))
 BUDGET_DEFERRALS = Counter("publisher_budget_deferrals", "Attempts put off for want of budget", ("platform",))
 LATENESS = Histogram(
     "publish_lateness_seconds",
@@ -60,6 +62,10 @@ Step = Prepare | Assemble | SendPart | LookUp | Resend
 MAX_LEASE_WAIT = 5.0
 MAX_IN_JOB_WAIT = 5.0
 """Seconds an upload may be waited for within a job; longer, and the account's next post goes first."""
+ASK_AFTER = 1.0
+"""Seconds after which the media service is asked for a file that the posts service must have asked it for already."""
+LOOK_EVERY = 0.1
+"""Seconds between two looks for a file."""
 RECORD_PATIENCE = 60.0
 """Seconds in which an answer is tried to be recorded. Without its record it must be looked up again."""
 
@@ -112,7 +118,6 @@ class Publisher:
 
     async def handle(self, job: Job) -> None:
         """Returns when the posts service is sure to be told. Raises when that cannot be done now."""
-        tracing.bind(tracing.child_of(job.envelope.traceparent))
         match job.message:
             case PublishRequested() as request:
                 await self.publish(request, job_id=job.envelope.id)
@@ -126,11 +131,13 @@ class Publisher:
         started = time.monotonic()
         account = await self._accounts.get(request.tenant_id, request.account_id)
         variants: dict[str, str] = {}
-        if self._uploads is not None:
-            resolved = await self._uploads.resolve(request, account)
-            request, variants = resolved.request, resolved.variants
         target = _Target(request, self._connectors[request.platform], account)
-        entry = await self._progress(target)
+        entry = await self._claimed(target)
+        if self._uploads is not None:
+            entry = await self._imported(target, entry, self._uploads)
+            resolved = await self._uploads.resolve(importing.imported(request, entry), account)
+            target, variants = replace(target, request=resolved.request), resolved.variants
+        entry = await self._progress(target, entry)
         finished = entry.finished
         if finished is None or finished.attempt != request.attempt:
             log.info("old job skipped", job_id=job_id, post_id=request.post_id, attempt=request.attempt)
@@ -155,9 +162,8 @@ class Publisher:
 
     # --- the loop -------------------------------------------------------------------------------------
 
-    async def _progress(self, target: _Target) -> Publication:
+    async def _progress(self, target: _Target, entry: Publication) -> Publication:
         """The journal when this attempt has ended, or turns out to be an old one."""
-        entry = await self._claimed(target)
         while True:
             action = claiming.next_action(
                 entry, target.request, self._now(), target.connector.policy, readable=target.readable
@@ -189,6 +195,46 @@ class Publisher:
             if entry is not known and entry.finished is not None:
                 return await self._journal.save(entry)
             return entry
+
+    # --- what is named by URL -------------------------------------------------------------------------
+
+    async def _imported(self, target: _Target, entry: Publication, uploads: Uploads) -> Publication:
+        """The claim once every file is there; the attempt ended where one is no good, or takes too long for a job.
+
+        Of a thread nothing goes out before all its files are there.
+        """
+        request, policy = target.request, target.connector.policy
+        part, begun, asked = current(entry), self._now(), set[str]()
+        account = None if target.account is None else importing.facts_of(target.account)
+        while part is not None and (wanted := importing.wanted(entry, request)):
+            assets = await uploads.assets(request.tenant_id, [importing.media_id(entry, url) for url in wanted])
+            found = importing.survey(entry, request, assets, account=account, now=self._now())
+            entry = found.entry
+            if found.is_complete:
+                break
+            waited = (self._now() - begun).total_seconds()
+            for command in found.absent:
+                # The posts service has asked for it when it accepted the post: mostly it is only on its way.
+                if command.media_id not in asked and waited >= ASK_AFTER:
+                    await self._ask(command)
+                    asked.add(command.media_id)
+            setback: Setback | None = found.setback
+            if setback is None and waited >= MAX_IN_JOB_WAIT:
+                setback = importing.postponed(found, self._now())
+            if setback is not None:
+                return await self._journal.save(settling.set_back(entry, part, setback, self._now(), policy))
+            await self._sleep(LOOK_EVERY)
+        return entry
+
+    async def _ask(self, command: UploadMedia) -> None:
+        await self._sender.send(
+            MEDIA_COMMANDS,
+            command.media_id,
+            command,
+            command_id=f"{command.media_id}:import",
+            tenant_id=command.tenant_id,
+            traceparent=tracing.current(),
+        )
 
     async def _step(self, target: _Target, entry: Publication, action: Step) -> Publication:
         author = await self._author(target, entry, action.part)
@@ -351,6 +397,8 @@ class Publisher:
                 readable=target.readable,
             )
             if changed is entry:
+                if (second := sending.second_live(entry, part, answer)) is not None:
+                    await self._report_second(target.request, second)
                 raise JournalConflictError(entry.publication_id)
             try:
                 stored = await self._journal.save(changed)
@@ -437,6 +485,33 @@ class Publisher:
             command_id=derived_id("cmd", request.post_id, request.target_id, attempt, _kind(finished)),
             tenant_id=request.tenant_id,
             traceparent=traceparent,
+        )
+
+    async def _report_second(self, request: PublishRequested, second: LivePart) -> None:
+        """The posts service records that the target is live twice, and somebody is paged."""
+        DUPLICATES.labels(request.platform).inc()
+        log.error(
+            "live twice",
+            post_id=request.post_id,
+            tenant_id=request.tenant_id,
+            platform=request.platform,
+            part=second.index,
+            platform_post_id=second.platform_post_id,
+        )
+        await self._sender.send(
+            POSTS_COMMANDS,
+            request.post_id,
+            ReportOutcome(
+                post_id=request.post_id,
+                tenant_id=request.tenant_id,
+                target_id=request.target_id,
+                attempt=request.attempt,
+                issued_at=self._now(),
+                outcome=Published(parts=(second,), at=self._now()),
+            ),
+            command_id=derived_id("cmd", request.post_id, request.target_id, "second", second.platform_post_id),
+            tenant_id=request.tenant_id,
+            traceparent=tracing.current(),
         )
 
 

@@ -1,6 +1,6 @@
 """What handling a job needs from the outside."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from contracts.accounts import Account
 from contracts.content import Content, LivePart, Media, Options, Platform
+from contracts.media import MediaAsset
 from contracts.messages import Command
 from contracts.publishing import PublishRequested
 from publisher.domain.answers import Answer, Finding
@@ -192,6 +193,10 @@ class Resolved(Struct, frozen=True, kw_only=True):
 
 
 class Uploads(Protocol):
+    async def assets(self, tenant_id: str, media_ids: Collection[str]) -> Mapping[str, MediaAsset]:
+        """Those there are, deleted ones included, by id."""
+        ...
+
     async def resolve(self, request: PublishRequested, account: Account | None) -> Resolved:
         """Chooses the same files however often it is asked."""
         ...

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from contracts.content import Failure, Platform
 from platforms.composing import normalise_for_match
-from publisher.adapters.http import CALL_SECONDS, bearer, failed_send, failed_step, json_object, quote, utc_now
+from publisher.adapters.http import bearer, calling, failed_send, failed_step, json_object, quote, utc_now
 from publisher.domain.answers import (
     UNREADABLE,
     Accepted,
@@ -117,7 +117,7 @@ class GraphHost:
     async def call(self, author: Author, call: str, method: str, path: str, **content: Any) -> httpx.Response:
         """Raises httpx.HTTPError."""
         headers = {**bearer(author.token.reveal()), **content.pop("headers", {})}
-        with CALL_SECONDS.labels(self.platform, call).time():
+        with calling(self.platform, call):
             response = await self._client.request(method, f"/{self._version}{path}", headers=headers, **content)
         self._note_usage(author, response)
         return response
@@ -383,7 +383,7 @@ class ResumableUploads:
         }
         path = f"/{kind}/{self._version}/{upload.media_id}"
         try:
-            with CALL_SECONDS.labels(self._platform, "upload_bytes").time():
+            with calling(self._platform, "upload_bytes"):
                 response = await self._client.post(path, content=_pieces(file, upload, record), headers=headers)
         except httpx.HTTPError as error:
             raise failed_step(self._name, error) from error
@@ -418,9 +418,9 @@ def unix(moment: datetime) -> str:
     return str(int(moment.timestamp()))
 
 
-def _regain(response: httpx.Response) -> timedelta | None:
-    """How long to stop, when Meta says that a limit is used up."""
-    pauses: list[float] = []
+def limits_used(response: httpx.Response) -> list[tuple[float, float]]:
+    """For each limit that Meta tells of: how much of it is used, in percent, and for how many minutes to stop."""
+    found: list[tuple[float, float]] = []
     for name in ("x-business-use-case-usage", "x-app-usage"):
         try:
             usage = msgspec.json.decode(response.headers.get(name, "{}"))
@@ -429,9 +429,13 @@ def _regain(response: httpx.Response) -> timedelta | None:
         entries = [usage] if name == "x-app-usage" else [each for listed in usage.values() for each in listed]
         for entry in entries:
             percents = [entry.get(field, 0) for field in ("call_count", "total_cputime", "total_time")]
-            minutes = entry.get("estimated_time_to_regain_access", 0)
-            if minutes or max(percents) >= 100:
-                pauses.append(minutes or 60)
+            found.append((max(percents), entry.get("estimated_time_to_regain_access", 0)))
+    return found
+
+
+def _regain(response: httpx.Response) -> timedelta | None:
+    """How long to stop, when Meta says that a limit is used up."""
+    pauses = [minutes or 60 for percent, minutes in limits_used(response) if minutes or percent >= 100]
     return timedelta(minutes=max(pauses)) if pauses else None
 
 

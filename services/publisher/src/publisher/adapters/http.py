@@ -1,7 +1,8 @@
 """Calls to the platforms over HTTP: what all connectors share."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 import msgspec
 from prometheus_client import Histogram
 
+from chassis import tracing
 from contracts.content import Failure
 from publisher.domain.answers import Ambiguous, Answer, Retry, SetbackError
 
@@ -37,7 +39,28 @@ def new_client(base_url: str, *, timeout: float) -> httpx.AsyncClient:
         follow_redirects=False,
         trust_env=False,
         verify=tls(),
+        event_hooks={"response": [_note_answer]},
     )
+
+
+@contextmanager
+def calling(platform: str, call: str) -> Iterator[None]:
+    """Measures one call to a platform, and makes it a span. `call` names what it does; its URL may hold secrets."""
+    attributes = {"social.platform": platform, "social.call": call}
+    with (
+        CALL_SECONDS.labels(platform, call).time(),
+        tracing.span(f"{platform} {call}", "client", attributes=attributes),
+    ):
+        yield
+
+
+async def _note_answer(response: httpx.Response) -> None:
+    span = tracing.current_span()
+    span.set("http.request.method", response.request.method)
+    span.set("server.address", response.request.url.host)
+    span.set("http.response.status_code", response.status_code)
+    if response.is_error:
+        span.fail(str(response.status_code))
 
 
 def never_sent(error: httpx.HTTPError) -> bool:

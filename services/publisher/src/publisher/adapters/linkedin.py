@@ -28,7 +28,7 @@ from platforms.linkedin import (
     VIDEO_TYPES,
     document_title,
 )
-from publisher.adapters.http import CALL_SECONDS, bearer, failed_send, failed_step, json_object, quote, utc_now
+from publisher.adapters.http import bearer, calling, failed_send, failed_step, json_object, quote, utc_now
 from publisher.adapters.media import Fetched, MediaFetcher
 from publisher.domain.answers import (
     UNREADABLE,
@@ -240,7 +240,7 @@ class LinkedInConnector:
     ) -> httpx.Response:
         """`expired`: what it is when the URL has run out."""
         try:
-            with CALL_SECONDS.labels(self.platform, "upload_bytes").time():
+            with calling(self.platform, "upload_bytes"):
                 response = await self._client.put(url, content=content, headers=headers)
         except httpx.HTTPError as error:
             raise failed_step("LinkedIn", error) from error
@@ -313,7 +313,7 @@ class LinkedInConnector:
 
     async def _call(self, author: Author, call: str, method: str, path: str, **content: Any) -> httpx.Response:
         headers = {**bearer(author.token.reveal()), **self._version_headers, **content.pop("headers", {})}
-        with CALL_SECONDS.labels(self.platform, call).time():
+        with calling(self.platform, call):
             return await self._client.request(method, path, headers=headers, **content)
 
     async def _step(self, author: Author, call: str, method: str, path: str, **content: Any) -> httpx.Response:

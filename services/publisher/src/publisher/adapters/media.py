@@ -1,4 +1,7 @@
-"""The files to publish: uploads out of the object store, and what creators name by URL, through the guarded client."""
+"""The files to publish: uploads out of the object store, and through the guarded client what stays named by URL.
+
+That are documents and thumbnails only: pictures and videos become uploads first, see `publisher.domain.importing`.
+"""
 
 import asyncio
 import tempfile
@@ -93,7 +96,11 @@ class MediaFetcher:
         grant = None
         if media.url is not None and self._signer is not None:
             grant = self._signer.read_url(media.url, now=datetime.now(UTC))
-        if grant is None or self._objects is None:
+        if self._signer is None or self._objects is None:
+            raise _refused(
+                "media.source", "This deployment has no object store, and can publish no pictures or videos."
+            )
+        if grant is None:
             raise _refused("media.source", f"There is no media {media.media_id} any more.")
         size = 0
         try:

@@ -27,8 +27,8 @@ from contracts.content import Failure, LivePart, Media, Platform
 from platforms import tiktok
 from platforms.composing import compose_text, normalise_for_match
 from publisher.adapters.http import (
-    CALL_SECONDS,
     bearer,
+    calling,
     failed_send,
     failed_step,
     json_object,
@@ -233,7 +233,7 @@ class TikTokConnector:
             "Content-Length": str(length),
             "Content-Range": _content_range(upload, length),
         }
-        with CALL_SECONDS.labels(self.platform, "upload").time():
+        with calling(self.platform, "upload"):
             return await self._client.put(upload.session or "", content=_pieces(file, length), headers=headers)
 
     # --- what the creator may post --------------------------------------------------------------------
@@ -328,7 +328,7 @@ class TikTokConnector:
 
     async def _call(self, author: Author, call: str, path: str, body: bytes) -> httpx.Response:
         headers = {**bearer(author.token.reveal()), "Content-Type": "application/json; charset=UTF-8"}
-        with CALL_SECONDS.labels(self.platform, call).time():
+        with calling(self.platform, call):
             return await self._client.post(path, content=body, headers=headers)
 
     async def _step(self, author: Author, call: str, path: str, body: bytes) -> Mapping[str, Any]:

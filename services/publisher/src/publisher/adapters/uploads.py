@@ -1,6 +1,6 @@
 """What is published of uploads: for each, the file that fits the platform, under an address of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from objects.recognising import EXTENSIONS
 from objects.signing import Signer
 from platforms import fitting
 from platforms.checking import AccountFacts
+from publisher.domain.importing import facts_of
 from publisher.ports import Resolved
 
 LIFETIME = timedelta(days=7)
@@ -24,7 +25,7 @@ LIFETIME = timedelta(days=7)
 
 
 class Assets(Protocol):
-    async def assets(self, tenant_id: str, media_ids: Sequence[str]) -> Mapping[str, MediaAsset]: ...
+    async def assets(self, tenant_id: str, media_ids: Collection[str]) -> Mapping[str, MediaAsset]: ...
 
 
 class MongoAssets:
@@ -33,7 +34,7 @@ class MongoAssets:
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._collection = database["media"]
 
-    async def assets(self, tenant_id: str, media_ids: Sequence[str]) -> Mapping[str, MediaAsset]:
+    async def assets(self, tenant_id: str, media_ids: Collection[str]) -> Mapping[str, MediaAsset]:
         """Of this tenant, deleted ones included: what was scheduled before still goes out."""
         query: Document = {"_id": {"$in": list(media_ids)}, "tenant_id": tenant_id}
         return {
@@ -47,13 +48,16 @@ class Uploads:
         self._assets = assets
         self._signer = signer
 
+    async def assets(self, tenant_id: str, media_ids: Collection[str]) -> Mapping[str, MediaAsset]:
+        return await self._assets.assets(tenant_id, media_ids)
+
     async def resolve(self, request: PublishRequested, account: Account | None) -> Resolved:
         """Chooses the same files however often it is asked; see `platforms.fitting.choose`."""
         named = [media.media_id for part in request.parts for media in part.media if media.media_id is not None]
         if not named:
             return Resolved(request=request, variants={})
         assets = await self._assets.assets(request.tenant_id, named)
-        facts = None if account is None else _facts(account)
+        facts = None if account is None else facts_of(account)
         variants: dict[str, str] = {}
         parts = []
         for part in request.parts:
@@ -93,12 +97,3 @@ class Uploads:
             now=datetime.now(UTC),
             lifetime=LIFETIME,
         )
-
-
-def _facts(account: Account) -> AccountFacts:
-    return AccountFacts(
-        username=account.username,
-        account_type=account.account_type,
-        permissions=account.permissions,
-        login=account.login,
-    )

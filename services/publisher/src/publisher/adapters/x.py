@@ -25,8 +25,8 @@ from platforms.x import (
     VIDEO_TYPES,
 )
 from publisher.adapters.http import (
-    CALL_SECONDS,
     bearer,
+    calling,
     failed_send,
     failed_step,
     json_object,
@@ -216,7 +216,7 @@ class XConnector:
     async def _step(self, author: Author, call: str, method: str, path: str, **content: Any) -> Mapping[str, Any]:
         """A repeatable call. Returns its `data`; raises SetbackError."""
         try:
-            with CALL_SECONDS.labels(self.platform, call).time():
+            with calling(self.platform, call):
                 response = await self._client.request(method, path, headers=bearer(author.token.reveal()), **content)
         except httpx.HTTPError as error:
             raise failed_step("X", error) from error
@@ -256,7 +256,7 @@ class XConnector:
     async def send(self, author: Author, draft: Draft, request: bytes) -> Answer:
         headers = {**bearer(author.token.reveal()), "Content-Type": "application/json"}
         try:
-            with CALL_SECONDS.labels(self.platform, "create_post").time():
+            with calling(self.platform, "create_post"):
                 response = await self._client.post("/2/tweets", content=request, headers=headers)
         except httpx.HTTPError as error:
             return failed_send("X", error)
@@ -363,7 +363,7 @@ class XConnector:
         found: list[Candidate] = []
         for _ in range(MAX_PAGES):
             try:
-                with CALL_SECONDS.labels(self.platform, "read_posts").time():
+                with calling(self.platform, "read_posts"):
                     response = await self._client.get(
                         f"/2/users/{author.account.platform_user_id}/tweets",
                         params=params,
@@ -389,7 +389,7 @@ class XConnector:
 
     async def delete(self, author: Author, live: LivePart) -> None:
         try:
-            with CALL_SECONDS.labels(self.platform, "delete_post").time():
+            with calling(self.platform, "delete_post"):
                 response = await self._client.delete(
                     f"/2/tweets/{live.platform_post_id}", headers=bearer(author.token.reveal())
                 )

@@ -24,8 +24,8 @@ from contracts.content import Failure, LivePart, Media, Options, Platform
 from platforms.composing import compose_text, normalise_for_match
 from platforms.youtube import DEFAULT_CATEGORY, video_title
 from publisher.adapters.http import (
-    CALL_SECONDS,
     bearer,
+    calling,
     failed_send,
     failed_step,
     json_object,
@@ -346,7 +346,7 @@ class YouTubeConnector:
 
     async def _call(self, author: Author, call: str, method: str, url: str, **content: Any) -> httpx.Response:
         headers = {**bearer(author.token.reveal()), **content.pop("headers", {})}
-        with CALL_SECONDS.labels(self.platform, call).time():
+        with calling(self.platform, call):
             return await self._client.request(method, url, headers=headers, **content)
 
     def _setback(self, response: httpx.Response) -> SetbackError:

@@ -139,6 +139,13 @@ class Finished(Struct, frozen=True, kw_only=True):
     """Why the account must be disconnected, if it must."""
 
 
+class Import(Struct, frozen=True, kw_only=True):
+    """How often a media URL had to be fetched anew because the file was no good: see `contracts.media.import_id`."""
+
+    url: str
+    number: int
+
+
 class Publication(Struct, frozen=True, kw_only=True, rename={"publication_id": "_id"}):
     """The journal document of one target. `revision` counts its writes; 0 is not stored yet."""
 
@@ -156,6 +163,8 @@ class Publication(Struct, frozen=True, kw_only=True, rename={"publication_id": "
     uploads: tuple[Upload, ...] = ()
     containers: tuple[Upload, ...] = ()
     """What was assembled of the uploads, one for each part at most."""
+    imports: tuple[Import, ...] = ()
+    """Of media URLs, those that are not published as they were first fetched."""
     sent_at: datetime | None = None
     """When this attempt first sent something."""
     finished: Finished | None = None

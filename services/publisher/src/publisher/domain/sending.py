@@ -103,6 +103,14 @@ def answered(
             return set_back(withdrawn(entry, k), k, answer, now, policy)
 
 
+def second_live(entry: Publication, k: int, answer: Answer) -> LivePart | None:
+    """What this answer says is live, if the part is known to be live as something else. Never expected."""
+    known = entry.parts[k].live
+    if known is None or not isinstance(answer, Accepted) or answer.platform_post_id == known.platform_post_id:
+        return None
+    return LivePart(index=k, platform_post_id=answer.platform_post_id, url=answer.url)
+
+
 def _sent_before(part: Part) -> bool:
     """Whether an earlier request with the same content may have taken effect."""
     latest = part.sends[-1]

@@ -50,7 +50,7 @@ async def connect(settings: Settings, wanted: Connection) -> str:
     account_id = wanted.account_id or derived_id("acc", wanted.tenant_id, wanted.platform, wanted.platform_user_id)
     keyring = Keyring.from_file(settings.vault_keys_file)
     client = store.connect(settings.mongodb_uri)
-    sender = await CommandSender.connect(settings.kafka_bootstrap, source="publisher/connect")
+    sender = await CommandSender.connect(settings, source="publisher/connect")
     try:
         database = store.database(client, settings.mongodb_database)
         accounts = AccountLog(database, sender)

@@ -14,10 +14,12 @@ from litestar.datastructures import State
 from msgspec import Struct
 from pymongo.errors import PyMongoError
 
+from chassis import tracing
 from chassis.internal_http import Guarded
 from contracts import connections
 from contracts.connections import AccountCall, BeginConnection, CompleteConnection, SelectConnection
 from contracts.verdicts import Refusal
+from eventlog import messaging
 from eventlog.sending import AppendUnknownError, NotAppendedError
 from publisher.connecting import Connecting
 from publisher.domain.connection import ConnectError
@@ -84,6 +86,7 @@ async def _answer(request: Req, shape: type[B], handle: Callable[[B], Awaitable[
         wanted = msgspec.json.decode(await request.body(), type=shape)
     except msgspec.MsgspecError:
         return _refusal(400, "invalid_content", "Not what this call takes.")
+    tracing.note(**messaging.about_message(wanted))
     try:
         return Response(msgspec.json.encode(await handle(wanted)), status_code=200, media_type="application/json")
     except ConnectError as error:

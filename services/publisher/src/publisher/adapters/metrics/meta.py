@@ -3,14 +3,14 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 
 from contracts.collecting import LivePost, Mention
-from contracts.content import Platform
-from publisher.adapters.graph import error_of
+from contracts.content import Failure, Platform
+from publisher.adapters.graph import error_of, limits_used
 from publisher.adapters.http import json_object, utc_now
 from publisher.adapters.instagram import FACEBOOK_LOGIN
 from publisher.adapters.metrics.reading import LIMIT_PAUSE, Caller, added, ids_of, not_offered
@@ -22,6 +22,9 @@ _PERMISSION = frozenset((10, *range(200, 300)))
 _TOKEN = frozenset((102, 190))
 _MISSING = (100, 33)
 _FACEBOOK_POST = ("post_media_view", "post_total_media_view_unique", "post_clicks", "post_reactions_by_type_total")
+_FACEBOOK_REEL = ("blue_reels_play_count", "post_impressions_unique", "post_video_likes_by_reaction_type")
+_FACEBOOK_VIDEO = ("total_video_views", "total_video_impressions_unique", "total_video_reactions_by_type_total")
+_FACEBOOK_ACTIONS = ("post_video_social_actions", "total_video_stories_by_action_type")
 _INSTAGRAM_EVERYWHERE = ("views", "reach", "shares", "reposts")
 _INSTAGRAM: Mapping[str, tuple[str, ...]] = {
     "FEED": (*_INSTAGRAM_EVERYWHERE, "likes", "comments", "saved", "follows", "profile_visits"),
@@ -30,10 +33,37 @@ _INSTAGRAM: Mapping[str, tuple[str, ...]] = {
 }
 MENTION_PAGES = 3
 PAGE = 50
+READING_SHARE = 60.0
+"""Percent of a limit up to which we read. Publishing counts towards the same one, and may use all of it."""
+SHARE_PAUSE = timedelta(hours=1)
+"""Limits are of the last 24 hours, so an hour gives a twenty-fourth back."""
 
 
 class _Graph(Caller):
-    """Says no with codes of its own."""
+    """Says no with codes of its own, and with each answer how much of the account's limits is used."""
+
+    def __init__(self, client: httpx.AsyncClient, platform: Platform, name: str, now: Callable[[], datetime]) -> None:
+        super().__init__(client, platform, name, now)
+        self._paused: dict[str, datetime] = {}
+
+    async def call(self, author: Author, call: str, method: str, url: str, **content: Any) -> httpx.Response:
+        account_id = author.account.account_id
+        until = self._paused.get(account_id)
+        if until is not None:
+            if self.now() < until:
+                raise NotReadError(
+                    Failure(
+                        code="budget_spent",
+                        message=f"Of what {self.name} allows, the rest is left to publishing.",
+                        retryable=True,
+                    ),
+                    retry_at=until,
+                )
+            del self._paused[account_id]
+        response = await super().call(author, call, method, url, **content)
+        if any(percent >= READING_SHARE for percent, _ in limits_used(response)):
+            self._paused[account_id] = self.now() + SHARE_PAUSE
+        return response
 
     def refused(self, response: httpx.Response) -> NotReadError:
         error = error_of(response)
@@ -72,7 +102,33 @@ class FacebookMetrics:
         self._version = version
 
     async def posts(self, author: Author, posts: Sequence[LivePost]) -> Mapping[str, Counters | NotReadError]:
-        return added(posts, {id_: await self._post(author, id_) for id_ in ids_of(posts)})
+        videos = {id_ for post in posts if post.content_type == "video" for id_ in post.platform_post_ids}
+        return added(
+            posts,
+            {
+                # A video is no Page post, whose id has two parts, and has insights of its own.
+                id_: await (self._video if id_ in videos and "_" not in id_ else self._post)(author, id_)
+                for id_ in ids_of(posts)
+            },
+        )
+
+    async def _video(self, author: Author, video_id: str) -> Counters | NotReadError:
+        """All that there is: names come and go, and asking for one that is gone fails the whole."""
+        try:
+            insights = await self._get(author, "read_metrics", f"/{video_id}/video_insights", {})
+        except NotReadError as error:
+            return error
+        values = _values(insights)
+        told = {
+            name: values[name]
+            for name in (_FACEBOOK_REEL if _FACEBOOK_REEL[0] in values else _FACEBOOK_VIDEO)
+            if name in values
+        }
+        for metric in insights.get("data", ()):
+            if metric.get("name") in _FACEBOOK_ACTIONS:
+                actions = (metric.get("values") or [{}])[-1].get("value")
+                told |= _actions(actions if isinstance(actions, dict) else {})
+        return told
 
     async def _post(self, author: Author, post_id: str) -> Counters | NotReadError:
         try:
@@ -193,6 +249,12 @@ def _values(insights: Mapping[str, Any]) -> dict[str, int]:
         elif isinstance(value, int | float):
             found[metric["name"]] = int(value)
     return found
+
+
+def _actions(actions: Mapping[str, Any]) -> dict[str, int]:
+    """What nobody has done is left out, as is what is told elsewhere."""
+    counts = {name.lower(): int(count) for name, count in actions.items()}
+    return {"comments": counts.get("comment", 0), "shares": counts.get("share", 0)}
 
 
 def _next_page(body: Mapping[str, Any]) -> str | None:

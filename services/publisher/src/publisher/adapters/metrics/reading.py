@@ -8,7 +8,7 @@ import httpx
 
 from contracts.collecting import LivePost
 from contracts.content import Failure, Platform
-from publisher.adapters.http import CALL_SECONDS, bearer, json_object, quote
+from publisher.adapters.http import bearer, calling, json_object, quote
 from publisher.collecting import Counters, NotReadError, key_of
 from publisher.ports import Author
 
@@ -31,7 +31,7 @@ class Caller:
         """Raises NotReadError when there is no answer. Refusals are answers."""
         headers = {**bearer(author.token.reveal()), **content.pop("headers", {})}
         try:
-            with CALL_SECONDS.labels(self.platform, call).time():
+            with calling(self.platform, call):
                 return await self._client.request(method, url, headers=headers, **content)
         except httpx.HTTPError as error:
             raise NotReadError(self.unreachable(type(error).__name__)) from error

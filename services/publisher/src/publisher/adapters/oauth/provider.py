@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from contracts.content import Platform
-from publisher.adapters.http import CALL_SECONDS, never_sent, utc_now
+from publisher.adapters.http import calling, never_sent, utc_now
 from publisher.domain.connection import (
     Connectable,
     Grant,
@@ -185,7 +185,7 @@ class Provider(ABC):
             sent_headers["Authorization"] = f"Bearer {token}"
         auth = None if basic is None else httpx.BasicAuth(*basic)
         try:
-            with CALL_SECONDS.labels(self.platform, call).time():
+            with calling(self.platform, call):
                 async with self._http.stream(
                     method, url, params=query, data=form, headers=sent_headers, auth=auth
                 ) as response:

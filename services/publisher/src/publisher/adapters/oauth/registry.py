@@ -5,26 +5,12 @@ from pathlib import Path
 
 import httpx
 
+from chassis.secret_files import read_secret
 from contracts.content import Platform
 from publisher.adapters.oauth import facebook, instagram, linkedin, tiktok, x, youtube
 from publisher.adapters.oauth.provider import App, Provider
 from publisher.domain.connection import Scopes
 from publisher.oauth_settings import OAuthSettings
-
-
-class SecretFileError(Exception):
-    """A file with a secret cannot be read, or is empty."""
-
-
-def read_secret(path: Path) -> str:
-    """Raises SecretFileError."""
-    try:
-        secret = path.read_text().strip()
-    except OSError as error:
-        raise SecretFileError(f"{path}: {error.strerror}") from None
-    if not secret:
-        raise SecretFileError(f"{path} is empty")
-    return secret
 
 
 def providers(settings: OAuthSettings, http: httpx.AsyncClient) -> Mapping[tuple[Platform, str | None], Provider]:
