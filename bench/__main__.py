@@ -27,7 +27,7 @@ PARTS = ("front", "due", "writer", "growth", "rebuild", "analytics", "media", "w
 
 
 async def measure(system: System, parts: Sequence[str], *, quick: bool) -> list[Figure]:
-    accounts = system.connect("twitter", ACCOUNTS)
+    accounts = system.connect("twitter", ACCOUNTS) if "due" in parts else []
     system.sandbox("POST", "/settings", json={"twitter": {"rate_limits": {"enabled": False}}})
     figures = _memory(system, "after start")
     for part in parts:
@@ -45,7 +45,8 @@ async def measure(system: System, parts: Sequence[str], *, quick: bool) -> list[
             case "rebuild":
                 figures += await rebuilding.measure(system)
             case "analytics":
-                figures += await sampling.measure(system, 1_000, 20_000 if quick else 100_000)
+                many, ingested, questions = (20_000, 3_000, 100) if quick else (100_000, 10_000, 300)
+                figures += await sampling.measure(system, 1_000, many, ingested=ingested, questions=questions)
             case "webhooks":
                 figures += await hooks.measure(system, quick=quick)
     figures += _memory(system, "at the end")

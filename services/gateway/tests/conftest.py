@@ -33,9 +33,10 @@ from gateway.auth import TokenVerifier
 from gateway.calls import Gateway
 from gateway.connections import Redirects
 from gateway.dispatch import Dispatcher
-from gateway.feed import FedEvent, Streams
+from gateway.feed import FedEvent, FeedPage, Streams
 from gateway.idempotency import Idempotency, Record
-from gateway.insights import AccountFacts, DayPosts
+from gateway.insights import AccountFacts, Change, DayPosts, PlannedReading
+from gateway.posting_weeks import PostingWeeks
 from gateway.problems import ProblemError
 from gateway.repository import Cursor, PostFilter, StoredPost
 from gateway.settings import Settings
@@ -234,7 +235,11 @@ class MemoryInsights:
         self.entries: list[tuple[str, str, Platform, DayEntry]] = []
         """Tenant, account, platform."""
         self.facts: list[tuple[str, AccountFacts]] = []
-        self.asked: dict[str, list[datetime | None]] = {}
+        self.learned: dict[tuple[str, str], list[Outcome]] = {}
+        """By tenant and account."""
+        self.plans: dict[tuple[str, str], list[PlannedReading]] = {}
+        """By tenant and post."""
+        self.changes: list[tuple[str, Change]] = []
 
     async def posts(self, tenant_id: str, post_ids: Collection[str]) -> Mapping[str, Sequence[PostMetrics]]:
         own = [each for each in self.metrics if each.tenant_id == tenant_id]
@@ -263,8 +268,11 @@ class MemoryInsights:
         return [facts for tenant, facts in self.facts if tenant == tenant_id and platform in (None, facts.platform)]
 
     async def outcomes(self, tenant_id: str, account_ids: Collection[str]) -> Mapping[str, Sequence[Outcome]]:
-        own = await self.accounts(tenant_id, None)
-        return {facts.account_id: tuple(facts.outcomes.values()) for facts in own if facts.account_id in account_ids}
+        return {
+            account_id: tuple(outcomes)
+            for (tenant, account_id), outcomes in self.learned.items()
+            if tenant == tenant_id and account_id in account_ids
+        }
 
     async def titles(self, tenant_id: str, post_ids: Collection[str]) -> Mapping[str, str | None]:
         return {
@@ -273,8 +281,12 @@ class MemoryInsights:
             if (stored := self._log.stored.get(post_id)) is not None and stored.state.tenant_id == tenant_id
         }
 
-    async def asked_at(self, tenant_id: str, post_id: str) -> Sequence[datetime | None]:
-        return self.asked.get(post_id, [])
+    async def planned(self, tenant_id: str, post_id: str) -> Sequence[PlannedReading]:
+        return self.plans.get((tenant_id, post_id), [])
+
+    async def changed(self, tenant_id: str, since: datetime, limit: int) -> Sequence[Change]:
+        own = [change for tenant, change in self.changes if tenant == tenant_id and change.at >= since]
+        return sorted(own, key=lambda change: change.at)[:limit]
 
 
 class MemoryFeed:
@@ -283,9 +295,12 @@ class MemoryFeed:
     def __init__(self) -> None:
         self.events: dict[str, list[FedEvent]] = {}
 
-    async def after(self, tenant_id: str, number: int, types: Sequence[str], limit: int) -> Sequence[FedEvent]:
-        own = self.events.get(tenant_id, [])
-        return [event for event in own if event.number > number and (not types or event.type in types)][:limit]
+    async def after(self, tenant_id: str, number: int, types: Sequence[str], limit: int) -> FeedPage:
+        later = [event for event in self.events.get(tenant_id, []) if event.number > number]
+        wanted = [event for event in later if not types or event.type in types]
+        page, more = tuple(wanted[:limit]), len(wanted) > limit
+        position = page[-1].number if more else later[-1].number if later else number
+        return FeedPage(events=page, position=position, more=more)
 
     async def head(self, tenant_id: str) -> int:
         return len(self.events.get(tenant_id, []))
@@ -418,6 +433,7 @@ class World:
             publisher=self.publisher,
             redirects=Redirects(self.settings.connect_redirect_uris, self.settings.public_url),
             insights=self.insights,
+            weeks=PostingWeeks(self.insights),
             refresh_every=timedelta(minutes=1),
             webhooks=self.webhooks,
             feed=self.feed,

@@ -1,15 +1,22 @@
 """How posts did, over HTTP, against figures that were worked out by hand."""
 
+import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
+from msgspec.structs import replace
 
 from contracts.analytics import DayEntry, FollowersReading, Outcome, PostMetrics, Reading
 from contracts.collecting import RefreshAnalytics
 from contracts.content import Failure, LivePart
 from contracts.posts import Published, ReportOutcome
-from gateway.insights import AccountFacts
+from gateway.app import create_app
+from gateway.insights import AccountFacts, Change, PlannedReading
+from gateway.posting_weeks import PostingWeeks
+from platforms.posting_times import HOURS, PROFILES, Profile
 
 TENANT = "tenant_a"
 LIVE = datetime(2026, 11, 24, 12, 0, 10, tzinfo=UTC)
@@ -215,14 +222,112 @@ async def test_posts_of_others_are_not_there(world: Any, api: Any) -> None:
 
 async def test_fresh_numbers_on_demand_but_not_all_the_time(world: Any, api: Any) -> None:
     post_id = await published(world, api)
-    assert (await api.post(f"/posts/{post_id}/analytics/refresh")).json()["code"] == "not_measurable"
-    world.insights.asked[post_id] = [None, world.clock.now - timedelta(seconds=20)]
-    assert (await api.post(f"/posts/{post_id}/analytics/refresh")).status_code == 202
+    just_now, soon = world.clock.now - timedelta(seconds=20), world.clock.now + timedelta(minutes=5)
+
+    def planned(target_id: str, *, asked: datetime | None = None, over: bool = False) -> PlannedReading:
+        return PlannedReading(target_id=target_id, due_at=None if over else soon, requested_at=asked)
+
+    async def ask(*plans: PlannedReading) -> httpx.Response:
+        world.insights.plans[TENANT, post_id] = list(plans)
+        answer: httpx.Response = await api.post(f"/posts/{post_id}/analytics/refresh")
+        return answer
+
+    # It went live a moment ago, so nothing is planned yet: the wish waits for that.
+    assert (await ask()).status_code == 202
     (wish,) = [command for command in world.log.sent if isinstance(command, RefreshAnalytics)]
     assert (wish.post_id, wish.tenant_id) == (post_id, TENANT)
-    world.insights.asked[post_id] = [world.clock.now - timedelta(seconds=20)]
-    answer = await api.post(f"/posts/{post_id}/analytics/refresh")
+    assert (await ask(planned(ON_X, asked=just_now))).status_code == 202
+    assert (await ask(planned(ON_X), planned(ON_LINKEDIN, asked=just_now))).status_code == 202
+    answer = await ask(planned(ON_X, asked=just_now), planned(ON_LINKEDIN, over=True))
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "40")
+    answer = await ask(planned(ON_X, over=True), planned(ON_LINKEDIN, over=True))
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_measurable")
+    draft = (await api.post("/posts", json={"content": {"text": "Later"}})).json()["id"]
+    assert (await api.post(f"/posts/{draft}/analytics/refresh")).json()["code"] == "not_measurable"
+
+
+def changed(post_id: str, target_id: str, after: timedelta, position: int) -> Change:
+    return Change(key=f"{post_id}|{target_id}", post_id=post_id, position=position, at=LIVE + after)
+
+
+def sent(answer: httpx.Response) -> list[tuple[str, str, Any]]:
+    """Id, type and data of each event."""
+    found = []
+    for block in answer.text.split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines())
+        if "data" in lines:
+            found.append((lines["id"], lines["event"], json.loads(lines["data"])))
+    return found
+
+
+async def test_fresh_numbers_are_streamed_to_their_tenant(world: Any, api: Any) -> None:
+    world.clock.now = LIVE + timedelta(minutes=10)
+    first, second = await published(world, api), await published(world, api)
+    numbers = reading(timedelta(minutes=5), impression_count=600, like_count=12)
+    world.insights.metrics = [
+        metrics(first, ON_X, numbers),
+        metrics(first, ON_LINKEDIN),
+        metrics(second, ON_X, numbers),
+    ]
+    world.insights.changes = [
+        (TENANT, changed(second, ON_X, timedelta(minutes=8), 7)),
+        (TENANT, changed(first, ON_X, timedelta(minutes=5), 3)),
+        ("tenant_b", changed("post_b", ON_X, timedelta(minutes=6), 3)),
+    ]
+    begins_now = await api.get("/analytics/stream")
+    assert begins_now.headers["content-type"].startswith("text/event-stream")
+    assert sent(begins_now) == []
+    everything = sent(await api.get("/analytics/stream", params={"cursor": "0"}))
+    assert [(kind, data["post_id"]) for _, kind, data in everything] == [
+        ("analytics.updated", first),
+        ("analytics.updated", second),
+    ]
+    at, _, told = everything[0]
+    assert told["total"]["impressions"] == 600
+    assert told["total"]["engagement_rate"] == 2.0
+    assert [each["status"] for each in told["by_platform"]] == ["measured", "pending"]
+    assert told["as_of"] == "2026-11-24T12:05:10Z"
+    # From a minute before the last one on, so that nothing is missed that came into sight late.
+    resumed = sent(await api.get("/analytics/stream", headers={"Last-Event-ID": everything[1][0]}))
+    assert [data["post_id"] for _, _, data in resumed] == [second]
+    assert int(everything[1][0]) - int(at) == 180_000
+    only = sent(await api.get("/analytics/stream", params={"cursor": "0", "post_id": second}))
+    assert [data["post_id"] for _, _, data in only] == [second]
+    for wrong in ({"cursor": "x"}, {"cursor": "9" * 18}, {"post": "x"}):
+        assert (await api.get("/analytics/stream", params=wrong)).status_code == 400
+    async with world.client(tenant_id="tenant_b", sub="user_b") as stranger:
+        foreign = await stranger.get("/analytics/stream", params={"cursor": "0"})
+        assert first not in foreign.text
+        assert second not in foreign.text
+
+
+async def test_what_comes_into_sight_late_is_streamed_once(
+    world: Any, api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dated before what has been told already, changed again while streaming, and more than fits into a page."""
+    monkeypatch.setattr("gateway.entrypoints.analytics._CHANGES", 2)
+    world.clock.now = LIVE + timedelta(minutes=5)
+    numbers = reading(timedelta(minutes=5), impression_count=600, like_count=12)
+    ids = [f"post_{number}" for number in range(7)]
+    world.insights.metrics = [metrics(post_id, ON_X, numbers) for post_id in ids]
+    at = [timedelta(minutes=5, seconds=second) for second in range(7)]
+    world.insights.changes = [(TENANT, changed(ids[n], ON_X, at[n], n)) for n in (1, 3, 4, 5, 6)]
+    looks = 0
+    looked = world.insights.changed
+
+    async def look(*question: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 6:
+            world.insights.changes.append((TENANT, changed(ids[2], ON_X, at[2], 2)))
+            world.insights.changes[0] = TENANT, changed(ids[1], ON_X, at[6] + timedelta(seconds=1), 9)
+        return await looked(*question)
+
+    world.insights.changed = look
+    told = [data["post_id"] for _, _, data in sent(await api.get("/analytics/stream", params={"cursor": "0"}))]
+    assert told == [ids[n] for n in (1, 3, 4, 5, 6, 2, 1)]
+    world.gateway.streams.ending.set()
+    assert sent(await api.get("/analytics/stream", params={"cursor": "0"})) == []
 
 
 def entry(post_id: str, at: str, impressions: int | None, engagements: int | None, **more: Any) -> DayEntry:
@@ -294,6 +399,7 @@ async def test_a_period_by_hand(api: Any) -> None:
         "engagement_rate": 2.5,
         "followers_gained": 400,
         "best_performing_post": "post_b",
+        "mentions": [{"account_id": "acc_x", "status": "pending", "reason": None, "read_to": None}],
     }
     assert linkedin == {
         "platform": "linkedin",
@@ -303,6 +409,7 @@ async def test_a_period_by_hand(api: Any) -> None:
         "engagement_rate": None,
         "followers_gained": -50,
         "best_performing_post": "post_a",
+        "mentions": [{"account_id": "acc_in", "status": "pending", "reason": None, "read_to": None}],
     }
     assert [(top["id"], top["impressions"], top["engagements"]) for top in answer["top_posts"]] == [
         ("post_b", 3_000, 90),
@@ -314,6 +421,85 @@ async def test_a_period_by_hand(api: Any) -> None:
     }
     assert answer["as_of"] == "2026-11-11T23:30:00Z"
     assert answer["completeness"] == {"complete": False, "expected": 4, "measured": 3}
+
+
+async def test_best_posts_by_either_measure(world: Any, api: Any) -> None:
+    """More than are shown; what is equal in one measure is decided by the other."""
+    figures = {"post_a": (900, 5), "post_b": (100, 90), "post_c": (500, 40), "post_d": (400, 40), "post_e": (800, 1)}
+    world.insights.entries = [
+        (TENANT, "acc_x", "twitter", entry(post_id, f"2026-11-0{number}T09:00:00Z", *told))
+        for number, (post_id, told) in enumerate(figures.items(), 1)
+    ] + [(TENANT, "acc_x", "twitter", entry("post_f", "2026-11-09T09:00:00Z", 1, 0))]
+    ranks = {
+        "engagements": ["post_b", "post_c", "post_d", "post_a", "post_e"],
+        "impressions": ["post_a", "post_e", "post_c", "post_d", "post_b"],
+    }
+    for measure, ranked in ranks.items():
+        period = {"start_date": "2026-11-01", "end_date": "2026-11-20", "top_by": measure}
+        answer = (await api.get("/distribution/metrics", params=period)).json()
+        assert [top["id"] for top in answer["top_posts"]] == ranked
+        assert answer["by_platform"][0]["best_performing_post"] == ranked[0]
+
+
+async def test_a_day_on_which_clocks_change_has_25_hours(world: Any, api: Any) -> None:
+    """25 October 2026 in Paris: from 22:00 UTC the day before to 23:00 UTC."""
+    world.insights.entries = [
+        (TENANT, "acc_x", "twitter", entry("post_a", "2026-10-24T21:59:59Z", 1, 1)),
+        (TENANT, "acc_x", "twitter", entry("post_b", "2026-10-24T22:00:00Z", 10, 1)),
+        (TENANT, "acc_x", "twitter", entry("post_c", "2026-10-25T22:59:59Z", 100, 1)),
+        (TENANT, "acc_x", "twitter", entry("post_d", "2026-10-25T23:00:00Z", 1_000, 1)),
+    ]
+    seen = []
+    for day in ("2026-10-24", "2026-10-25", "2026-10-26"):
+        period = {"start_date": day, "end_date": day, "timezone": "Europe/Paris"}
+        summary = (await api.get("/distribution/metrics", params=period)).json()["summary"]
+        seen.append((summary["total_posts"], summary["total_impressions"]))
+    assert seen == [(1, 1), (2, 110), (1, 1_000)]
+
+    post_id = await published(world, api)
+    start = datetime(2026, 10, 24, 20, tzinfo=UTC)
+    readings = tuple(
+        Reading(at=start + timedelta(hours=hour), sample_id=f"s{hour}", counters={"impression_count": 100 * hour})
+        for hour in range(1, 29)
+    )
+    world.insights.metrics = [replace(metrics(post_id, ON_X, *readings), published_at=start)]
+    answer = await api.get(
+        f"/posts/{post_id}/analytics", params={"granularity": "day", "timezone": "Europe/Paris", "format": "csv"}
+    )
+    assert answer.text.splitlines() == [
+        "timestamp,impressions,engagements,estimated",
+        "2026-10-24T00:00:00+02:00,200,,false",
+        "2026-10-25T00:00:00+02:00,2500,,false",
+        "2026-10-26T00:00:00+01:00,100,,false",
+    ]
+
+
+async def test_where_mentions_are_looked_for_and_where_they_cannot_be(world: Any, api: Any) -> None:
+    not_offered = Failure(code="not_offered", message="LinkedIn does not tell members who has mentioned them.")
+    limited = Failure(code="rate_limited", message="X lets no more be read for now.", retryable=True)
+    denied = Failure(code="permission_missing", message="Facebook does not let the app read this.")
+    world.insights.facts = [
+        (TENANT, AccountFacts(account_id="acc_x", platform="twitter", mentions_read_to=LIVE, mentions_problem=limited)),
+        (TENANT, AccountFacts(account_id="acc_in", platform="linkedin", mentions_problem=not_offered)),
+        (TENANT, AccountFacts(account_id="acc_page", platform="facebook", mentions_problem=denied)),
+        (TENANT, AccountFacts(account_id="acc_ig", platform="instagram", mentions_problem=limited)),
+        (TENANT, AccountFacts(account_id="acc_yt", platform="youtube")),
+        (TENANT, AccountFacts(account_id="acc_tt", platform="tiktok")),
+    ]
+    answer = (await api.get("/distribution/metrics")).json()
+    told = {
+        mentions["account_id"]: (mentions["status"], (mentions["reason"] or {}).get("code"), mentions["read_to"])
+        for each in answer["by_platform"]
+        for mentions in each["mentions"]
+    }
+    assert told == {
+        "acc_x": ("read", "rate_limited", "2026-11-24T12:00:10Z"),
+        "acc_in": ("not_offered", "not_offered", None),
+        "acc_page": ("unavailable", "permission_missing", None),
+        "acc_ig": ("pending", "rate_limited", None),
+        "acc_yt": ("not_offered", "not_offered", None),
+        "acc_tt": ("not_offered", "not_offered", None),
+    }
 
 
 @pytest.mark.usefixtures("november")
@@ -396,16 +582,23 @@ def outcome(at: datetime, engagements: int, **more: Any) -> Outcome:
     )
 
 
+def learned(world: Any, outcomes: list[Outcome], version: int = 1) -> None:
+    """Of the account on X."""
+    world.insights.facts = [(TENANT, AccountFacts(account_id="acc_x", platform="twitter", version=version))]
+    world.insights.learned[TENANT, "acc_x"] = outcomes
+
+
 async def test_own_posts_decide_where_there_are_enough(world: Any, api: Any) -> None:
     start = datetime(2026, 9, 1, tzinfo=UTC)
-    outcomes = {}
-    for day in range(80):
-        for hour, engagements in ((6, 120), (14, 20)):
-            outcomes[f"post_{day}_{hour}"] = outcome(start + timedelta(days=day, hours=hour), engagements)
-    world.insights.facts = [
-        (TENANT, AccountFacts(account_id="acc_x", platform="twitter", outcomes=outcomes)),
-        ("tenant_b", AccountFacts(account_id="acc_y", platform="twitter", outcomes={})),
-    ]
+    learned(
+        world,
+        [
+            outcome(start + timedelta(days=day, hours=hour), engagements)
+            for day in range(80)
+            for hour, engagements in ((6, 120), (14, 20))
+        ],
+    )
+    world.insights.facts.append(("tenant_b", AccountFacts(account_id="acc_x", platform="twitter")))
     answer = (await api.get("/scheduling/optimal-times", params={"platform": "twitter"})).json()
     assert answer["sample_size"] == 160
     assert answer["basis"] in ("own", "mixed")
@@ -417,15 +610,95 @@ async def test_own_posts_decide_where_there_are_enough(world: Any, api: Any) -> 
         assert (other["basis"], other["sample_size"]) == ("prior", 0)
 
 
+async def test_each_kind_of_content_has_its_times(world: Any, api: Any) -> None:
+    start = datetime(2026, 9, 1, tzinfo=UTC)
+    learned(
+        world,
+        [
+            outcome(start + timedelta(days=day, hours=hour), engagements, content_type=kind)
+            for day in range(80)
+            for kind, hour, engagements in (
+                ("text", 6, 120),
+                ("text", 20, 20),
+                ("video", 6, 20),
+                ("video", 20, 120),
+            )
+        ],
+    )
+    for content_type, hours in (("text", {5, 6, 7}), ("video", {19, 20, 21}), ("reel", {19, 20, 21})):
+        query = {"platform": "twitter", "content_type": content_type}
+        answer = (await api.get("/scheduling/optimal-times", params=query)).json()
+        assert answer["content_type"] == content_type
+        for day in answer["recommendations"]:
+            best = max(day["times"], key=lambda time: time["score"])
+            assert int(best["time"][:2]) in hours
+    # Next Monday at nine, after clocks have changed: an hour later in UTC than the Monday before.
+    world.clock.now = datetime(2026, 10, 24, 12, tzinfo=UTC)
+    world.insights.facts = []
+    query = {"platform": "twitter", "timezone": "Europe/Paris"}
+    answer = (await api.get("/scheduling/optimal-times", params=query)).json()
+    (monday,) = [day for day in answer["recommendations"] if day["day"] == "monday"]
+    (nine,) = [time for time in monday["times"] if time["time"] == "09:00"]
+    assert nine["next_at"] == "2026-10-26T08:00:00Z"
+
+
+async def test_what_is_known_is_worked_out_again_when_something_is_read_or_an_hour_is_over(
+    world: Any, api: Any
+) -> None:
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+
+    async def sample_size(zone: str = "UTC") -> int:
+        query = {"platform": "twitter", "timezone": zone}
+        found: int = (await api.get("/scheduling/optimal-times", params=query)).json()["sample_size"]
+        return found
+
+    learned(world, [outcome(start, 5)])
+    assert await sample_size() == 1
+    world.insights.learned[TENANT, "acc_x"] = [outcome(start, 5)] * 2
+    assert await sample_size() == 1
+    assert await sample_size("Europe/Paris") == 2
+    learned(world, [outcome(start, 5)] * 3, version=2)
+    assert await sample_size() == 3
+    world.insights.learned[TENANT, "acc_x"] = [outcome(start, 5)] * 4
+    world.clock.forward(hours=1)
+    assert await sample_size() == 4
+
+
+async def test_what_is_assumed_says_so_and_can_be_replaced(world: Any, api: Any) -> None:
+    query = {"platform": "twitter"}
+    answer = (await api.get("/scheduling/optimal-times", params=query)).json()
+    assert answer["profile"]["basis"] == "assumption"
+    assert "assumed" in answer["profile"]["note"]
+    assert answer["profile"]["belief"] == 0.4
+    own = PROFILES | {
+        "twitter": Profile(
+            basis="measured",
+            note="Our tenants, 2025.",
+            belief=1.0,
+            levels=tuple(float(hour % 24 == 3) for hour in range(HOURS)),
+        )
+    }
+    world.app = create_app(
+        dataclasses.replace(world.gateway, weeks=PostingWeeks(world.insights, own)),
+        verifier=world.verifier,
+        settings=world.settings,
+    )
+    async with world.client() as client:
+        answer = (await client.get("/scheduling/optimal-times", params=query)).json()
+        assert answer["profile"] == {"basis": "measured", "note": "Our tenants, 2025.", "belief": 1.0}
+        assert {time["time"] for day in answer["recommendations"] for time in day["times"]} == {"03:00"}
+        period = (await client.get("/distribution/metrics", params=query)).json()
+        assert period["optimal_posting_times"] == {}
+
+
 async def test_reach_is_estimated_from_own_posts(world: Any, api: Any) -> None:
     body = {"content": {"text": "Hello"}, "platforms": [{"platform": "twitter", "account_id": "acc_x"}]}
     start = datetime(2026, 11, 1, tzinfo=UTC)
-    few = {f"post_{n}": outcome(start + timedelta(days=n), 1, reach=1_000 * n) for n in range(1, 5)}
-    world.insights.facts = [(TENANT, AccountFacts(account_id="acc_x", platform="twitter", outcomes=few))]
+    few = [outcome(start + timedelta(days=n), 1, reach=1_000 * n) for n in range(1, 5)]
+    learned(world, few)
     before = (await api.post("/publish", json=body)).json()
     assert before["platforms"][0]["estimated_reach"] == 15_420
-    enough = few | {"post_5": outcome(start + timedelta(days=5), 1, reach=9_000)}
-    world.insights.facts = [(TENANT, AccountFacts(account_id="acc_x", platform="twitter", outcomes=enough))]
+    learned(world, [*few, outcome(start + timedelta(days=5), 1, reach=9_000)])
     after = (await api.post("/publish", json={**body, "content": {"text": "Hello again"}})).json()
     assert after["platforms"][0]["estimated_reach"] == 3_000
     checked = (await api.post("/posts/validate", json={**body, "content": {"text": "Hello you"}})).json()

@@ -10,6 +10,8 @@ import pytest
 
 from contracts.content import Content, Platform
 from gateway import examples, openapi
+from gateway.operations import OPERATIONS
+from gateway.operations.described import Operation
 from gateway.problems import KINDS, MEDIA_TYPE
 from platforms.checking import OPTIONS, check
 
@@ -28,8 +30,8 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "components": openapi.document()["components"]}
 
 
-@pytest.mark.parametrize("operation", openapi.OPERATIONS, ids=lambda operation: operation.id)
-def test_examples_fit_their_schemas(operation: openapi.Operation) -> None:
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+def test_examples_fit_their_schemas(operation: Operation) -> None:
     described = openapi.document()["paths"][operation.path][operation.method.lower()]
     contents = [described.get("requestBody", {}).get("content", {}).get("application/json", {})]
     contents += [
@@ -46,7 +48,7 @@ def test_examples_fit_their_schemas(operation: openapi.Operation) -> None:
 
 
 def test_request_examples_are_read_by_the_gateway() -> None:
-    by_id = {operation.id: operation for operation in openapi.OPERATIONS}
+    by_id = {operation.id: operation for operation in OPERATIONS}
     for name, bodies in examples.REQUESTS.items():
         for body in bodies.values():
             raw = msgspec.json.encode(body)
@@ -114,7 +116,7 @@ def test_every_code_is_explained_and_documented_with_its_status() -> None:
 
 async def test_what_happens_is_documented(world: Any, api: Any) -> None:
     """Statuses met by a walk over all operations with odd input are among those described."""
-    for operation in openapi.OPERATIONS:
+    for operation in OPERATIONS:
         described = openapi.document()["paths"][operation.path][operation.method.lower()]["responses"]
         url = "http://gateway" + operation.path
         for name, value in examples.IDS.items():

@@ -1,10 +1,12 @@
 """Who may do what: every role on every route, and no route without a rule."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway import openapi, policy
+from gateway import access, policy
+from gateway.operations import OPERATIONS
 from gateway.policy import BASE, POLICY, PUBLIC, ROLES, RouteTable, UnguardedRouteError, check_complete
 
 GUARDED = [(method, path) for (method, path), roles in POLICY.items() if roles != PUBLIC]
@@ -43,6 +45,18 @@ def test_only_documentation_and_liveness_are_public() -> None:
         callback,
         files,
     }
+
+
+def test_the_reviewed_page_says_what_the_policy_does() -> None:
+    reviewed = (Path(__file__).parents[3] / "docs" / "access.md").read_text()
+    assert reviewed == access.page(), f"The policy has changed: read what follows, then renew with `{access.RENEW}`."
+
+
+def test_the_page_tells_roles_apart() -> None:
+    some = {("GET", "/a"): PUBLIC, ("PUT", "/b"): frozenset({"creator", "super_admin"})}
+    *_, public, guarded = access.page(some).splitlines()
+    assert public.count("public") == len(ROLES)
+    assert [cell.strip() for cell in guarded.split("|")[3:-1]] == ["yes", "", "", "", "", "", "yes"]
 
 
 def test_a_route_without_a_policy_cannot_start() -> None:
@@ -88,5 +102,5 @@ def test_literal_segments_win_over_parameters() -> None:
 
 def test_every_guarded_route_is_documented() -> None:
     files = ("GET", f"{BASE}/media/files/{{token}}/{{name}}")
-    assert {(operation.method, operation.path) for operation in openapi.OPERATIONS} == {*GUARDED, files}
+    assert {(operation.method, operation.path) for operation in OPERATIONS} == {*GUARDED, files}
     assert policy.BASE == "/api/v1/creator/social"

@@ -1,6 +1,7 @@
 """What only a real server on a real socket shows: raw bytes, slow clients, large requests, the end of the process."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -45,7 +46,7 @@ def head(world: Any, line: str, *headers: str) -> bytes:
 
 @pytest.fixture
 def world(make_world: Any) -> Any:
-    return make_world(gateway_port=0, body_timeout=0.3, drain_timeout=5)
+    return make_world(gateway_port=0, body_timeout=0.3, drain_notice=0, drain_timeout=5)
 
 
 async def test_a_whole_request_over_a_socket(world: Any) -> None:
@@ -73,8 +74,42 @@ async def test_what_is_not_http_is_turned_away(world: Any, request_bytes: bytes)
     async with serving(world) as (host, port, _):
         answer = await raw(host, port, request_bytes)
         assert answer.startswith(b"HTTP/1.1 4") or answer == b""
+        assert answer == b"" or b"x-content-type-options: nosniff" in answer.lower()
         healthy = await raw(host, port, b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert healthy.startswith(b"HTTP/1.1 200")
+
+
+async def test_forged_tokens_are_refused_over_a_socket(world: Any) -> None:
+    """A handful, with bytes that a client library would not send; `test_auth.py` has the others."""
+    good = world.issuer.token()
+    header, payload, signature = good.split(".")
+    none = base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt","kid":"k1"}').decode().rstrip("=")
+    line = "GET /api/v1/creator/social/posts HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n"
+    async with serving(world) as (host, port, _):
+        assert (await raw(host, port, f"{line}Authorization: Bearer {good}\r\n\r\n".encode())).startswith(
+            b"HTTP/1.1 200"
+        )
+        for name, authorization in {
+            "nothing": "",
+            "alg none": f"Bearer {none}.{payload}.",
+            "no signature": f"Bearer {header}.{payload}.",
+            "signature of zeros": f"Bearer {header}.{payload}.{'A' * 86}",
+            "another payload": f"Bearer {header}.{payload[:-2]}AA.{signature}",
+            "bytes that are no text": f"Bearer {good}\xff\xfe",
+            "a tab": f"Bearer \t{good}",
+            "two in one": f"Bearer {good}, Bearer {good}",
+            "another scheme": f"Basic {good}",
+        }.items():
+            request = f"{line}Authorization: {authorization}\r\n\r\n".encode("latin-1")
+            answer = await raw(host, port, request)
+            assert answer.startswith(b"HTTP/1.1 401"), (name, answer)
+            assert b"www-authenticate: bearer" in answer.lower(), name
+            assert b'"code":"unauthenticated"' in answer, name
+            assert b"Traceback" not in answer, name
+        twice = f"{line}Authorization: Bearer {good}\r\nAuthorization: Bearer {good}\r\n\r\n".encode()
+        assert (await raw(host, port, twice)).startswith(b"HTTP/1.1 401")
+        folded = f"{line}Authorization: Bearer\r\n {good}\r\n\r\n".encode()
+        assert not (await raw(host, port, folded)).startswith(b"HTTP/1.1 200")
 
 
 async def test_odd_paths_are_not_found(world: Any) -> None:
@@ -141,6 +176,9 @@ async def test_headers_beyond_the_limit_are_refused_and_far_beyond_it_not_even_r
     async with serving(world) as (host, port, _):
         answer = await raw(host, port, head(world, line, "X-Much: " + "x" * 40_000))
         assert answer.startswith(b"HTTP/1.1 431")
+        beyond = await raw(host, port, head(world, line, "X-Much: " + "x" * 140_000))
+        assert beyond.startswith(b"HTTP/1.1 431")
+        assert b"x-content-type-options: nosniff" in beyond
         endless = head(world, line, "X-Much: ")[:-4]
         _, writer = await asyncio.open_connection(host, port)
         writer.write(endless)
@@ -181,6 +219,22 @@ async def test_a_request_in_progress_is_finished_before_the_end(make_world: Any)
         answer = await asyncio.wait_for(reader.read(), 20)
         writer.close()
     assert answer.startswith(b"HTTP/1.1 201")
+
+
+async def test_callers_are_asked_to_leave_before_connections_are_closed(make_world: Any) -> None:
+    world = make_world(gateway_port=0, drain_notice=0.5)
+    ask = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with serving(world) as (host, port, stop):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(ask)
+        assert b"connection: close" not in await reader.readuntil(b"\r\n\r\n")
+        stop.set()
+        writer.write(ask)
+        answers = [await asyncio.wait_for(reader.read(), 20), await raw(host, port, ask)]
+        writer.close()
+    for answer in answers:
+        assert answer.count(b"HTTP/1.1 200") == 1
+        assert b"connection: close" in answer
 
 
 async def _write_for_ever(writer: asyncio.StreamWriter) -> None:

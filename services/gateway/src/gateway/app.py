@@ -54,6 +54,7 @@ HANDLERS = (
     scheduling.get_queue,
     analytics.get_post_analytics,
     analytics.refresh_post_analytics,
+    analytics.stream_analytics,
     analytics.get_distribution,
     analytics.get_optimal_times,
     accounts.list_accounts,

@@ -10,12 +10,12 @@ from typing import TypeVar
 import structlog
 import uvicorn
 from litestar.types import ASGIApp
-from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import PyMongoError
 
 from chassis import logs, store
 from chassis.health import Health, QuietServer
+from chassis.leaving import asking_to_leave
 from chassis.process import run_together
+from chassis.secret_files import read_secret
 from contracts.ids import new_id
 from eventlog.history import HistoryReader
 from eventlog.replies import Replies
@@ -23,11 +23,12 @@ from eventlog.sending import CommandSender
 from gateway.app import create_app
 from gateway.auth import KeysFile, KeysUnavailableError, KeysUrl, TokenVerifier
 from gateway.calls import Gateway
-from gateway.connections import HttpPublisher, NoPublisher, Publisher, Redirects, read_secret
+from gateway.connections import HttpPublisher, NoPublisher, Publisher, Redirects
 from gateway.dispatch import Dispatcher
 from gateway.feed import MongoFeed, Streams
 from gateway.idempotency import Idempotency, MongoRecords
 from gateway.insights import MongoInsights
+from gateway.posting_weeks import PostingWeeks
 from gateway.protocol import BoundedHttp
 from gateway.repository import MongoRepository
 from gateway.settings import Settings
@@ -35,41 +36,15 @@ from gateway.uploads import MongoMedia, Uploads
 from gateway.webhooks import HttpWebhooks, NoWebhooks, Webhooks
 from objects.signing import Signer
 from objects.store import Objects
+from platforms.posting_times import PROFILES, Profiles, read_profiles
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-PING_EVERY = 2.0
 KEYS_EVERY = 300.0
 """Seconds between two readings of the issuer's keys, so that withdrawn ones go."""
 KEYS_RETRY = 2.0
-
-
-class StoreProbe:
-    """Whether the store answers; prepares its indexes the first time it does."""
-
-    def __init__(self, database: AsyncDatabase[store.Document], prepare: Callable[[], Awaitable[None]]) -> None:
-        self._database = database
-        self._prepare = prepare
-        self._wrong: str | None = "the store has not answered yet"
-
-    def healthy(self) -> str | None:
-        return self._wrong
-
-    async def run(self, stop: asyncio.Event) -> None:
-        prepared = False
-        while not stop.is_set():
-            try:
-                if prepared:
-                    await self._database.command("ping")
-                else:
-                    await self._prepare()
-                    prepared = True
-                self._wrong = None
-            except PyMongoError as error:
-                self._wrong = f"the store does not answer: {type(error).__name__}"
-            await _pause(PING_EVERY, stop)
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -83,7 +58,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         await records.ensure_indexes()
         await media.ensure_indexes()
 
-    probe = StoreProbe(database, prepare)
+    probe = store.StoreProbe(database, prepare)
     health = Health()
     health.add("store", probe.healthy)
     try:
@@ -117,6 +92,7 @@ async def _serve_http(
     health: Health,
     stop: asyncio.Event,
 ) -> None:
+    profiles = _profiles(settings)
     verifier = TokenVerifier(
         KeysFile(settings.jwt_keys_file) if settings.jwt_keys_file else KeysUrl(str(settings.jwt_jwks_url)),
         issuer=settings.jwt_issuer,
@@ -127,7 +103,7 @@ async def _serve_http(
     health.add("log", lambda: None if log_is_reached.is_set() else "Kafka has not answered yet")
     # Two gateways on one machine must not take each other's name: it chooses where verdicts arrive.
     instance = f"gateway/{socket.gethostname()}/{os.getpid()}/{new_id('run')}"
-    sender = await _unless(stop, CommandSender.connect(settings.kafka_bootstrap, source=instance))
+    sender = await _unless(stop, CommandSender.connect(settings, source=instance))
     if sender is None:
         return
     publisher, webhooks = _publisher(settings), _webhooks(settings)
@@ -136,8 +112,8 @@ async def _serve_http(
     )
     replies = history = None
     try:
-        replies = await _unless(stop, Replies.connect(settings.kafka_bootstrap, instance=instance))
-        history = await _unless(stop, HistoryReader.connect(settings.kafka_bootstrap))
+        replies = await _unless(stop, Replies.connect(settings, instance=instance))
+        history = await _unless(stop, HistoryReader.connect(settings))
         if replies is None or history is None:
             return
         health.add("sender", lambda: None if sender.reachable() else "Kafka cannot be reached")
@@ -158,6 +134,7 @@ async def _serve_http(
             redirects=Redirects(settings.connect_redirect_uris, settings.public_url),
             insights=insights,
             refresh_every=timedelta(seconds=settings.analytics_refresh_every),
+            weeks=PostingWeeks(insights, profiles),
             uploads=_uploads(settings, media),
             webhooks=webhooks,
             feed=feed,
@@ -181,6 +158,13 @@ async def _serve_http(
         for part in (history, replies, sender):
             if part is not None:
                 await part.close()
+
+
+def _profiles(settings: Settings) -> Profiles:
+    """Raises ValueError, and OSError, for a file that will not do."""
+    if settings.posting_profiles_file is None:
+        return PROFILES
+    return read_profiles(settings.posting_profiles_file.read_text("utf-8"))
 
 
 def _uploads(settings: Settings, media: MongoMedia) -> Uploads | None:
@@ -237,9 +221,11 @@ async def listen(
     *,
     on_ready: Callable[[tuple[str, int]], None] | None = None,
 ) -> None:
-    """Serves until `stop`, then finishes the requests in progress. `on_ready` learns the host and port."""
+    """Serves until `stop`, asks callers to leave, then finishes the requests in progress. `on_ready` learns the host
+    and port.
+    """
     config = uvicorn.Config(
-        app,
+        asking_to_leave(app, stop),
         host=settings.gateway_host,
         port=settings.gateway_port,
         interface="asgi3",
@@ -256,6 +242,8 @@ async def listen(
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    if not serving.done():
+        await asyncio.sleep(settings.drain_notice)
     server.should_exit = True
     await serving
 

@@ -27,6 +27,7 @@ from gateway.feed import Feed, NoFeed, Streams
 from gateway.idempotency import Idempotency, Turn, read_key
 from gateway.insights import Insights
 from gateway.policy import BASE
+from gateway.posting_weeks import PostingWeeks
 from gateway.problems import FieldError, ProblemError, invalid_parameter, refused
 from gateway.repository import Repository, StoredPost
 from gateway.resolve import Wish
@@ -61,6 +62,7 @@ class Gateway:
     insights: Insights
     refresh_every: timedelta
     """How often fresh numbers of one post may be asked for."""
+    weeks: PostingWeeks
     uploads: Uploads | None = None
     """None where there is no object store."""
     webhooks: Webhooks = field(default_factory=NoWebhooks)

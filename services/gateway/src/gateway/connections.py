@@ -3,7 +3,6 @@ holds the platforms' secrets and is asked over its internal interface.
 """
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 import httpx
@@ -13,6 +12,7 @@ from msgspec import Struct
 
 from contracts.content import Platform
 from contracts.verdicts import Refusal
+from gateway.internal import post
 from gateway.policy import BASE
 from gateway.problems import KINDS, FieldError, ProblemError
 
@@ -46,7 +46,7 @@ class HttpPublisher:
 
     async def call(self, path: str, request: Struct, answer: type[A]) -> A:
         try:
-            response = await self._http.post(path, content=msgspec.json.encode(request))
+            response = await post(self._http, path, msgspec.json.encode(request))
         except httpx.HTTPError as error:
             log.warning("the publisher does not answer", path=path, reason=type(error).__name__)
             raise _unavailable() from None
@@ -97,14 +97,6 @@ class Redirects:
         """Raises ProblemError."""
         if wanted is not None and wanted not in self._allowed:
             raise _not_allowed("/return_to", "This return_to is not on the list.")
-
-
-def read_secret(path: Path) -> str:
-    """Raises ValueError when there is none."""
-    secret = path.read_text().strip()
-    if not secret:
-        raise ValueError(f"{path} is empty")
-    return secret
 
 
 def _not_allowed(pointer: str, message: str) -> ProblemError:

@@ -1,15 +1,18 @@
 """Commands into the log, and the wait for their verdicts."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from prometheus_client import Gauge
+from prometheus_client import Gauge, Histogram
 
+from chassis import tracing
 from contracts.messages import Command
 from contracts.verdicts import Verdict
+from eventlog import messaging
 from eventlog.sending import AppendUnknownError, NotAppendedError
 from gateway.problems import ProblemError
 
@@ -17,6 +20,12 @@ APPEND_TIMEOUT = 2.5
 """Seconds for handing a command to Kafka, and as many for its acknowledgement."""
 
 _waiting = Gauge("gateway_commands_in_flight", "Commands sent or being sent, whose verdict is awaited")
+_SECONDS = Histogram(
+    "gateway_verdict_seconds",
+    "From a command's sending to its verdict; those without one in time are not in it",
+    ("topic",),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 
 
 class Sender(Protocol):
@@ -86,6 +95,7 @@ class Dispatcher:
         self, topic: str, key: str, command: Command, *, command_id: str, tenant_id: str, traceparent: str
     ) -> None:
         """Sends a command that has no verdict. Raises ProblemError `log_unavailable` or `append_unknown`."""
+        tracing.note(**messaging.about_message(command))
         try:
             await self._sender.send(
                 topic,
@@ -120,8 +130,10 @@ class Dispatcher:
             raise ProblemError("log_unavailable", "The log cannot be reached. The command was not accepted.")
         if self._in_flight >= self._max_in_flight:
             raise ProblemError("overloaded", "Too many commands are waiting for their verdict.")
+        tracing.note(**messaging.about_message(command))
         self._in_flight += 1
         _waiting.inc()
+        began = time.monotonic()
         verdict = self._replies.expect(command_id)
         try:
             await self._sender.send(
@@ -138,7 +150,9 @@ class Dispatcher:
                 timeout=APPEND_TIMEOUT,
             )
             async with asyncio.timeout(self._verdict_timeout):
-                return await verdict
+                answer = await verdict
+            _SECONDS.labels(topic).observe(time.monotonic() - began)
+            return answer
         except NotAppendedError as error:
             raise ProblemError("log_unavailable", "The command was not accepted.") from error
         except AppendUnknownError as error:

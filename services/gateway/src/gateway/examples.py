@@ -15,7 +15,9 @@ from contracts.content import Content, Link, LivePart, Media, Schedule
 from contracts.ids import sibling
 from contracts.posts import Post, Target
 from gateway import insight_views, views
+from gateway.posting_weeks import PostingWeek
 from gateway.problems import FieldError
+from platforms import posting_times
 from platforms.rollups import DayRollup, Summary, TopPost
 
 POST_ID = "post_01KFSZ1V5R3W8Q6M2N7T4X9B0C"
@@ -288,6 +290,14 @@ _MEASURED = (
         clickCount=40,
     ),
 )
+
+
+def _week(zone: str) -> PostingWeek:
+    """Of a tenant without posts."""
+    week = posting_times.week("twitter", (), ZoneInfo(zone), now=_DUE)
+    return PostingWeek(week=week, profile=posting_times.PROFILES["twitter"], as_of=None)
+
+
 _DISTRIBUTION = insight_views.distribution(
     insight_views.Span(start=date(2027, 1, 1), end=date(2027, 1, 24), zone=ZoneInfo("UTC")),
     [
@@ -311,7 +321,7 @@ _DISTRIBUTION = insight_views.distribution(
     (),
     platform=None,
     top_by="engagements",
-    now=_DUE,
+    weeks={"twitter": _week("UTC")},
 )
 
 ERRORS: Mapping[str, tuple[FieldError, ...]] = {
@@ -396,12 +406,13 @@ ANSWERS: Mapping[str, Struct] = {
         ),
     ),
     "getPostAnalytics": insight_views.post_analytics(PUBLISHED, _MEASURED, granularity="hour", zone=ZoneInfo("UTC")),
+    "streamAnalytics": insight_views.fresh_numbers(POST_ID, _MEASURED),
     "refreshPostAnalytics": insight_views.RefreshView(post_id=POST_ID, status="requested"),
     "getDistributionMetrics": replace(
         _DISTRIBUTION, top_posts=insight_views.titled(_DISTRIBUTION.top_posts, {POST_ID: PUBLISHED.title})
     ),
     "getOptimalTimes": insight_views.optimal_times(
-        "twitter", (), ZoneInfo("Europe/Paris"), content_type=None, now=_DUE
+        "twitter", _week("Europe/Paris"), ZoneInfo("Europe/Paris"), content_type=None, now=_DUE
     ),
     "getHistory": views.HistoryView(
         history=(

@@ -1,7 +1,11 @@
-"""A tenant's public events in one order, read from the projection that the webhooks service writes."""
+"""A tenant's public events in one order, read from the projection that the webhooks service writes.
+
+Numbers are without gaps, so the events between two of them are found at the same cost however many there are; a client
+that wants few types goes through the others in steps.
+"""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
@@ -14,6 +18,10 @@ from gateway.problems import ProblemError, invalid_parameter
 from gateway.repository import reading
 
 _MOST_DIGITS = 18
+_WINDOW = 200
+"""Numbers gone through at once when not all types are wanted."""
+_MOST_WINDOWS = 10
+"""Gone through by one call: it answers how far it came."""
 
 
 class FedEvent(Struct, frozen=True, kw_only=True):
@@ -27,11 +35,19 @@ class FedEvent(Struct, frozen=True, kw_only=True):
     """JSON."""
 
 
+class FeedPage(Struct, frozen=True, kw_only=True):
+    events: tuple[FedEvent, ...]
+    position: int
+    """Up to where has been looked: go on after it, also when there was nothing."""
+    more: bool
+    """Whether there may be more now."""
+
+
 class Feed(Protocol):
     """Methods raise ProblemError `store_unavailable`."""
 
-    async def after(self, tenant_id: str, number: int, types: Sequence[str], limit: int) -> Sequence[FedEvent]:
-        """In order; all types when none is named."""
+    async def after(self, tenant_id: str, number: int, types: Sequence[str], limit: int) -> FeedPage:
+        """In order, at most `limit`; all types when none is named."""
         ...
 
     async def head(self, tenant_id: str) -> int:
@@ -40,8 +56,8 @@ class Feed(Protocol):
 
 
 class NoFeed:
-    async def after(self, tenant_id: str, number: int, types: Sequence[str], limit: int) -> Sequence[FedEvent]:  # noqa: ARG002
-        return ()
+    async def after(self, tenant_id: str, number: int, types: Sequence[str], limit: int) -> FeedPage:  # noqa: ARG002
+        return FeedPage(events=(), position=number, more=False)
 
     async def head(self, tenant_id: str) -> int:  # noqa: ARG002
         return 0
@@ -52,17 +68,55 @@ class MongoFeed:
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._events = database["public_events"]
+        self._bounds = database["public_events_bounds"]
 
-    async def after(self, tenant_id: str, number: int, types: Sequence[str], limit: int) -> Sequence[FedEvent]:
-        query: Document = {"tenant_id": tenant_id, "seq": {"$gt": number}}
-        if types:
-            query["type"] = {"$in": list(types)}
+    async def after(self, tenant_id: str, number: int, types: Sequence[str], limit: int) -> FeedPage:
+        events: list[FedEvent] = []
+        position = number
+        width = max(limit, _WINDOW) + 1 if types else limit + 1
         with reading():
-            return [_event(found) async for found in self._events.find(query).sort("seq", 1).limit(limit)]
+            for _ in range(_MOST_WINDOWS):
+                window = await self._window(tenant_id, position, width)
+                for event in window:
+                    if not types or event.type in types:
+                        if len(events) == limit:
+                            return FeedPage(events=tuple(events), position=position, more=True)
+                        events.append(event)
+                    position = event.number
+                if len(window) < width:
+                    return FeedPage(events=tuple(events), position=position, more=False)
+        return FeedPage(events=tuple(events), position=position, more=True)
+
+    async def _window(self, tenant_id: str, after: int, width: int) -> Sequence[FedEvent]:
+        """The next ones, as many as `width` unless there are fewer. The one before them shows that none is missing."""
+        found = [event async for event in self._between(tenant_id, after, after + width)]
+        if not found:
+            # Those in between may have been removed: they were too old.
+            query: Document = {"tenant_id": tenant_id, "seq": {"$gt": after}}
+            lowest = await self._events.find_one(query, {"seq": 1}, sort=[("seq", 1)])
+            if lowest is None:
+                return ()
+            after = lowest["seq"] - 1
+            return [event async for event in self._between(tenant_id, after + 1, after + width)]
+        if found[0].number == after:
+            return found[1:]
+        if len(found) < width and found[-1].number == after + width:
+            rest = self._between(tenant_id, found[-1].number + 1, found[-1].number + width - len(found))
+            found += [event async for event in rest]
+        return found
+
+    async def _between(self, tenant_id: str, first: int, last: int) -> AsyncIterator[FedEvent]:
+        query: Document = {"tenant_id": tenant_id, "seq": {"$gte": first, "$lte": last}}
+        async for found in self._events.find(query).sort("seq", 1):
+            yield _event(found)
 
     async def head(self, tenant_id: str) -> int:
         with reading():
-            newest = await self._events.find_one({"tenant_id": tenant_id}, {"seq": 1}, sort=[("seq", -1)])
+            # Never above the highest number, and not far below it.
+            bound = await self._bounds.find_one({"_id": tenant_id})
+            lowest = 0 if bound is None else int(bound.get("head", 0))
+            query: Document = {"tenant_id": tenant_id, "seq": {"$gte": lowest}}
+            newest = await self._events.find_one(query, {"seq": 1}, sort=[("seq", -1)])
         return 0 if newest is None else int(newest["seq"])
 
 

@@ -14,15 +14,17 @@ from contracts.analytics import FollowersReading, Outcome, PostMetrics
 from contracts.content import PLATFORMS, Failure, Platform
 from contracts.posts import Post, Target
 from gateway.insights import AccountFacts, DayPosts
+from gateway.posting_weeks import PostingWeek
 from gateway.views import AnalyticsView
 from platforms import posting_times, rollups, series
-from platforms.measures import Figures, added, figures, named
-from platforms.posting_times import DAYS, Basis, Hour, Past, Week
+from platforms.measures import MENTIONS, Figures, added, figures, named
+from platforms.posting_times import DAYS, Basis, Hour, Week
 from platforms.rollups import DayRollup, Summary
 
 Granularity = Literal["hour", "day"]
 Measure = Literal["engagements", "impressions"]
 MeasuredStatus = Literal["measured", "pending", "unavailable"]
+MentionsStatus = Literal["read", "pending", "unavailable", "not_offered"]
 
 TOP_POSTS = 5
 REACH_POSTS = 20
@@ -114,6 +116,16 @@ class PostAnalyticsView(View, frozen=True, kw_only=True):
     completeness: Completeness
 
 
+class FreshNumbersView(View, frozen=True, kw_only=True):
+    """A post as it stands after something of it has been read."""
+
+    post_id: str
+    total: Totals
+    by_platform: tuple[PlatformFigures, ...]
+    as_of: datetime | None
+    """Of the oldest figure in the totals."""
+
+
 class Period(View, frozen=True, kw_only=True):
     start: date
     end: date
@@ -134,6 +146,16 @@ class DistributionSummary(View, frozen=True, kw_only=True):
     """Null when followers were not read in the period."""
 
 
+class MentionsView(View, frozen=True, kw_only=True):
+    """Whether those who mention an account are looked for. What is found is `social.mention_received`."""
+
+    account_id: str
+    status: MentionsStatus
+    """`not_offered`: the platform tells nobody, or not accounts of this kind."""
+    reason: Failure | None
+    read_to: datetime | None
+
+
 class PlatformDistribution(View, frozen=True, kw_only=True):
     platform: Platform
     posts: int
@@ -142,6 +164,8 @@ class PlatformDistribution(View, frozen=True, kw_only=True):
     engagement_rate: float | None
     followers_gained: int | None
     best_performing_post: str | None
+    mentions: tuple[MentionsView, ...]
+    """By account."""
 
 
 class TopPostView(View, frozen=True, kw_only=True):
@@ -190,6 +214,15 @@ class AvoidView(View, frozen=True, kw_only=True):
     reason: str
 
 
+class ProfileView(View, frozen=True, kw_only=True):
+    """What is thought of the platform before you have posts of your own."""
+
+    basis: Literal["assumption", "measured"]
+    note: str
+    belief: float
+    """0 to 1: how much of it is expected to hold for you."""
+
+
 class OptimalTimesView(View, frozen=True, kw_only=True):
     platform: Platform
     timezone: str
@@ -201,6 +234,7 @@ class OptimalTimesView(View, frozen=True, kw_only=True):
     """`prior`: the platform's profile only; `own`: own posts decide; `mixed`: both."""
     confidence: float
     sample_size: int
+    profile: ProfileView
     as_of: datetime | None
     """Of the newest figure of own posts."""
 
@@ -219,7 +253,6 @@ def post_analytics(
     known = {each.target_id: each for each in measured}
     live = [target for target in post.targets if target.status == "published"]
     counted = [metrics for metrics in measured if metrics.readings]
-    total = added(*(_newest(metrics) for metrics in counted))
     gains = series.together(
         [
             series.hourly(metrics.platform, metrics.published_at, metrics.readings)
@@ -232,16 +265,7 @@ def post_analytics(
     expected = {target.target_id for target in live} | {metrics.target_id for metrics in counted}
     return PostAnalyticsView(
         post_id=post.post_id,
-        total=Totals(
-            impressions=total.impressions,
-            reach=total.reach,
-            engagements=total.engagements,
-            engagement_rate=_rate(counted),
-            clicks=total.clicks,
-            shares=total.shares,
-            comments=total.comments,
-            likes=total.likes,
-        ),
+        total=_totals(counted),
         by_platform=tuple(_platform(target, known.get(target.target_id)) for target in live)
         + tuple(
             _platform(None, metrics)
@@ -261,6 +285,16 @@ def post_analytics(
         timezone=zone.key,
         as_of=min((metrics.readings[-1].at for metrics in counted), default=None),
         completeness=_completeness(len(expected), len(counted)),
+    )
+
+
+def fresh_numbers(post_id: str, measured: Sequence[PostMetrics]) -> FreshNumbersView:
+    counted = [metrics for metrics in measured if metrics.readings]
+    return FreshNumbersView(
+        post_id=post_id,
+        total=_totals(counted),
+        by_platform=tuple(_platform(None, metrics) for metrics in measured),
+        as_of=min((metrics.readings[-1].at for metrics in counted), default=None),
     )
 
 
@@ -286,6 +320,20 @@ def as_csv(view: PostAnalyticsView) -> bytes:
             (point.timestamp.isoformat(), point.impressions, point.engagements, str(point.estimated).lower())
         )
     return out.getvalue().encode()
+
+
+def _totals(counted: Sequence[PostMetrics]) -> Totals:
+    total = added(*(_newest(metrics) for metrics in counted))
+    return Totals(
+        impressions=total.impressions,
+        reach=total.reach,
+        engagements=total.engagements,
+        engagement_rate=_rate(counted),
+        clicks=total.clicks,
+        shares=total.shares,
+        comments=total.comments,
+        likes=total.likes,
+    )
 
 
 def _newest(metrics: PostMetrics) -> Figures:
@@ -387,17 +435,18 @@ def distribution(
     *,
     platform: Platform | None,
     top_by: Measure,
-    now: datetime,
+    weeks: Mapping[Platform, PostingWeek],
 ) -> DistributionView:
-    """Titles of top posts are left open: see `titled`."""
+    """Titles of top posts are left open: see `titled`. `weeks`: of each platform with posts or accounts."""
     everything = rollups.together([each.summary for each in found])
     shown = [each for each in PLATFORMS if platform in (None, each)]
     gained = {each: _gained(span, [facts for facts in accounts if facts.platform == each]) for each in shown}
     by_platform = []
     for each in shown:
         of_platform = rollups.together([rollup.summary for rollup in found if rollup.platform == each])
-        if of_platform.targets or any(facts.platform == each for facts in accounts):
-            by_platform.append(_platform_distribution(each, of_platform, gained[each], top_by))
+        own = [facts for facts in accounts if facts.platform == each]
+        if of_platform.targets or own:
+            by_platform.append(_platform_distribution(each, of_platform, gained[each], top_by, own))
     told = [count for count in gained.values() if count is not None]
     return DistributionView(
         period=Period(start=span.start, end=span.end, timezone=span.zone.key),
@@ -415,7 +464,8 @@ def distribution(
         ),
         top_by=top_by,
         optimal_posting_times={
-            view.platform: _daily_times(view.platform, accounts, span.zone, now) for view in by_platform
+            view.platform: tuple(f"{hour:02}:00" for hour in posting_times.best_daily(weeks[view.platform].week))
+            for view in by_platform
         },
         as_of=everything.newest_reading,
         oldest_reading=everything.oldest_reading,
@@ -431,7 +481,7 @@ def titled(posts: Sequence[TopPostView], titles: Mapping[str, str | None]) -> tu
 
 
 def _platform_distribution(
-    platform: Platform, found: Summary, gained: int | None, top_by: Measure
+    platform: Platform, found: Summary, gained: int | None, top_by: Measure, accounts: Sequence[AccountFacts]
 ) -> PlatformDistribution:
     best = rollups.ranked(found.top, by=top_by)
     return PlatformDistribution(
@@ -442,7 +492,18 @@ def _platform_distribution(
         engagement_rate=found.engagement_rate,
         followers_gained=gained,
         best_performing_post=best[0].post_id if best else None,
+        mentions=tuple(map(_mentions, accounts)),
     )
+
+
+def _mentions(facts: AccountFacts) -> MentionsView:
+    problem = facts.mentions_problem
+    if facts.platform not in MENTIONS:
+        problem = Failure(code="not_offered", message="The platform does not tell who has mentioned an account.")
+    status: MentionsStatus = "pending" if facts.mentions_read_to is None else "read"
+    if problem is not None and not (problem.retryable and status == "read"):
+        status = "not_offered" if problem.code == "not_offered" else "pending" if problem.retryable else "unavailable"
+    return MentionsView(account_id=facts.account_id, status=status, reason=problem, read_to=facts.mentions_read_to)
 
 
 def _gained(span: Span, accounts: Sequence[AccountFacts]) -> int | None:
@@ -464,27 +525,10 @@ def _time_of(each: FollowersReading) -> datetime:
 # --- when to post -------------------------------------------------------------------------------------
 
 
-def pasts(accounts: Sequence[AccountFacts]) -> list[Past]:
-    return [
-        Past(
-            account_id=facts.account_id,
-            published_at=outcome.published_at,
-            observed_at=outcome.observed_at,
-            content_type=outcome.content_type,
-            impressions=outcome.impressions,
-            engagements=outcome.engagements,
-        )
-        for facts in accounts
-        for outcome in facts.outcomes.values()
-        if outcome.engagements is not None
-    ]
-
-
 def optimal_times(
-    platform: Platform, accounts: Sequence[AccountFacts], zone: ZoneInfo, *, content_type: str | None, now: datetime
+    platform: Platform, learned: PostingWeek, zone: ZoneInfo, *, content_type: str | None, now: datetime
 ) -> OptimalTimesView:
-    posts = pasts(accounts)
-    found = posting_times.week(platform, posts, zone, now=now, content_type=content_type)
+    found, profile = learned.week, learned.profile
     days = []
     for day, name in enumerate(DAYS):
         hours = posting_times.best_of_day(
@@ -503,7 +547,8 @@ def optimal_times(
         basis=found.basis,
         confidence=found.confidence,
         sample_size=found.sample_size,
-        as_of=max((post.observed_at for post in posts), default=None),
+        profile=ProfileView(basis=profile.basis, note=profile.note, belief=profile.belief),
+        as_of=learned.as_of,
     )
 
 
@@ -522,7 +567,7 @@ def _time(hour: Hour, zone: ZoneInfo, now: datetime) -> TimeView:
 def _reason(hour: Hour) -> str:
     when = _part_of_day(hour.hour)
     if hour.basis == "prior":
-        return f"{when} is when posts on this platform usually do well; you have no posts near this hour yet"
+        return f"{when} is when posts on this platform are thought to do well; you have no posts near this hour yet"
     percent = round(abs(hour.lift) * 100)
     how = f"{percent} % {'better' if hour.lift >= 0 else 'worse'} than your average"
     if hour.basis == "own":
@@ -551,14 +596,6 @@ def _avoid(found: Week) -> tuple[AvoidView, ...]:
             )
         )
     return tuple(views)
-
-
-def _daily_times(
-    platform: Platform, accounts: Sequence[AccountFacts], zone: ZoneInfo, now: datetime
-) -> tuple[str, ...]:
-    own = [facts for facts in accounts if facts.platform == platform]
-    found = posting_times.week(platform, pasts(own), zone, now=now)
-    return tuple(f"{hour:02}:00" for hour in posting_times.best_daily(found))
 
 
 # --- what to expect -----------------------------------------------------------------------------------

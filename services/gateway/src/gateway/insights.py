@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from pymongo.asynchronous.database import AsyncDatabase
 
 from contracts.analytics import DayEntry, FollowersReading, Outcome, PostMetrics
@@ -15,7 +16,15 @@ from eventlog.documents import read_state
 from gateway.repository import Document, reading
 from platforms.rollups import DayRollup, Summary
 
-_SUMMARY = {"account_id": 1, "platform": 1, **dict.fromkeys(Summary.__struct_fields__, 1)}
+_PLANNED = dict.fromkeys(("target_id", "due_at", "requested_at"), 1)
+_CHANGED = dict.fromkeys(("post_id", "position", "changed_at"), 1)
+_SUMMARY = dict.fromkeys(("account_id", "platform", "summary"), 1)
+
+
+class Learned(Struct, frozen=True, kw_only=True):
+    """Of an account: what is learned from its posts."""
+
+    outcomes: dict[str, Outcome] = {}
 
 
 class AccountFacts(Struct, frozen=True, kw_only=True):
@@ -23,8 +32,9 @@ class AccountFacts(Struct, frozen=True, kw_only=True):
 
     account_id: str
     platform: Platform
+    version: int = 0
+    """Higher when anything has been read of the account or its posts."""
     followers: dict[str, FollowersReading] = {}
-    outcomes: dict[str, Outcome] = {}
     mentions_read_to: datetime | None = None
     mentions_problem: Failure | None = None
     followers_problem: Failure | None = None
@@ -36,6 +46,25 @@ class DayPosts(Struct, frozen=True, kw_only=True):
     account_id: str
     platform: Platform
     entries: tuple[DayEntry, ...]
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """Fresh numbers of one target."""
+
+    key: str
+    post_id: str
+    position: int
+    """Higher the next time."""
+    at: datetime
+    """When their writing began, by the clock of who wrote them: they may come into sight a little later."""
+
+
+class PlannedReading(Struct, frozen=True, kw_only=True):
+    target_id: str
+    due_at: datetime | None
+    """None: it is not read any more."""
+    requested_at: datetime | None
+    """When somebody last asked for fresh numbers."""
 
 
 class Insights(Protocol):
@@ -59,13 +88,19 @@ class Insights(Protocol):
 
     async def titles(self, tenant_id: str, post_ids: Collection[str]) -> Mapping[str, str | None]: ...
 
-    async def asked_at(self, tenant_id: str, post_id: str) -> Sequence[datetime | None]:
-        """For each live target that is still being measured: when somebody last asked for fresh numbers."""
+    async def planned(self, tenant_id: str, post_id: str) -> Sequence[PlannedReading]:
+        """What is planned to be read of a post; nothing of a target that has just gone live."""
+        ...
+
+    async def changed(self, tenant_id: str, since: datetime, limit: int) -> Sequence[Change]:
+        """Targets whose numbers were written at `since` or later, in order; each once, as it stands."""
         ...
 
 
 _metrics = msgspec.json.Decoder(PostMetrics)
 _facts = msgspec.json.Decoder(AccountFacts)
+_learned = msgspec.json.Decoder(Learned)
+_summary = msgspec.json.Decoder(Summary)
 _entries = msgspec.json.Decoder(dict[str, DayEntry])
 
 
@@ -106,14 +141,14 @@ class MongoInsights:
 
     async def accounts(self, tenant_id: str, platform: Platform | None) -> Sequence[AccountFacts]:
         with reading():
-            found = self._accounts.find(_of(tenant_id, platform, {}), {"state": 1})
-            return [_facts.decode(document["state"]) async for document in found]
+            found = self._accounts.find(_of(tenant_id, platform, {}), {"position": 1, "facts": 1})
+            return [replace(_facts.decode(document["facts"]), version=document["position"]) async for document in found]
 
     async def outcomes(self, tenant_id: str, account_ids: Collection[str]) -> Mapping[str, Sequence[Outcome]]:
         query = {"_id": {"$in": list(account_ids)}, "tenant_id": tenant_id}
         with reading():
             return {
-                document["_id"]: tuple(_facts.decode(document["state"]).outcomes.values())
+                document["_id"]: tuple(_learned.decode(document["state"]).outcomes.values())
                 async for document in self._accounts.find(query, {"state": 1})
             }
 
@@ -125,10 +160,24 @@ class MongoInsights:
                 async for document in self._posts.find(query, {"state": 1})
             }
 
-    async def asked_at(self, tenant_id: str, post_id: str) -> Sequence[datetime | None]:
-        query = {"post_id": post_id, "tenant_id": tenant_id, "due_at": {"$ne": None}}
+    async def planned(self, tenant_id: str, post_id: str) -> Sequence[PlannedReading]:
+        found = self._plans.find({"post_id": post_id, "tenant_id": tenant_id}, _PLANNED)
         with reading():
-            return [document["requested_at"] async for document in self._plans.find(query, {"requested_at": 1})]
+            return [msgspec.convert({**document, "_id": None}, PlannedReading) async for document in found]
+
+    async def changed(self, tenant_id: str, since: datetime, limit: int) -> Sequence[Change]:
+        query = {"tenant_id": tenant_id, "changed_at": {"$gte": since}}
+        found = self._metrics.find(query, _CHANGED).sort("changed_at", 1).limit(limit)
+        with reading():
+            return [
+                Change(
+                    key=document["_id"],
+                    post_id=document["post_id"],
+                    position=document["position"],
+                    at=document["changed_at"],
+                )
+                async for document in found
+            ]
 
 
 def _of(tenant_id: str, platform: Platform | None, more: Document) -> Document:
@@ -139,5 +188,5 @@ def _rollup(document: Mapping[str, Any]) -> DayRollup:
     return DayRollup(
         account_id=document["account_id"],
         platform=document["platform"],
-        summary=msgspec.convert({name: document.get(name) for name in Summary.__struct_fields__}, Summary),
+        summary=_summary.decode(document["summary"]),
     )

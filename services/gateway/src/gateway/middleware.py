@@ -23,7 +23,7 @@ from gateway.connections import CALLBACK
 from gateway.context import Principal, RequestContext
 from gateway.pages import CONTENT_SECURITY_POLICY
 from gateway.policy import MEDIA_FILE, STREAMED, Roles, Route, RouteTable
-from gateway.problems import ProblemError
+from gateway.problems import ProblemError, invalid_parameter
 from gateway.ratelimit import Limit, RateLimiter
 from gateway.settings import Settings
 
@@ -37,7 +37,18 @@ _SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 
+_HOST = re.compile(rb"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ID = re.compile(r"[a-z]{1,16}_[0-9A-Za-z]{1,40}")
+_PARAMETERS = {
+    "{post_id}": "post_id",
+    "{thread_id}": "post_id",
+    "{publish_id}": "publish_id",
+    "{media_id}": "media_id",
+    "{account_id}": "account_id",
+    "{webhook_id}": "endpoint_id",
+    "{command_id}": "command_id",
+}
 _BURST_SECONDS = 4
 _CLIENT_LEFT = 499
 _EXPOSED = (
@@ -54,10 +65,12 @@ _SECURITY: RawHeaders = [
     (b"referrer-policy", b"no-referrer"),
     (b"strict-transport-security", b"max-age=63072000"),
 ]
-_API: RawHeaders = [
+_NO_STORE = (b"cache-control", b"no-store")
+API_HEADERS: RawHeaders = [
     *_SECURITY,
-    (b"cache-control", b"no-store"),
+    _NO_STORE,
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _DOCS: RawHeaders = [
     *_SECURITY,
@@ -77,7 +90,7 @@ _FILE: RawHeaders = [
 ]
 _PAGE: RawHeaders = [
     *_SECURITY,
-    (b"cache-control", b"no-store"),
+    _NO_STORE,
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
 ]
 
@@ -120,7 +133,7 @@ class Front:
         return route
 
     def check_headers(self, scope: HTTPScope) -> None:
-        """Raises ProblemError when there is too much of them."""
+        """Raises ProblemError when there is too much of them, or the host is none (RFC 9112, section 3.2)."""
         size = len(scope["raw_path"]) + len(scope["query_string"])
         size += sum(len(name) + len(value) for name, value in scope["headers"])
         if size > self._max_headers:
@@ -129,6 +142,8 @@ class Front:
                 f"Path and headers are {size} bytes; {self._max_headers} are allowed.",
                 headers={"Connection": "close"},
             )
+        if any(name == b"host" and _HOST.fullmatch(value) is None for name, value in scope["headers"]):
+            raise invalid_parameter("Host", "host", "The Host header is not a host.")
 
     async def principal(self, scope: HTTPScope, roles: Roles) -> Principal:
         """Who asks, when they may. Raises ProblemError."""
@@ -139,7 +154,7 @@ class Front:
         if len(given) > 1 or kind.lower() != "bearer":
             raise _bad_token("not one bearer token")
         try:
-            principal = await self._verifier.verify(token.strip())
+            principal = await self._verifier.verify(token.strip(" "))
         except InvalidTokenError as error:
             raise _bad_token(str(error)) from error
         except KeysUnavailableError as error:
@@ -240,15 +255,22 @@ class _Exchange:
         self._headers: RawHeaders = []
         requested = (_header(scope, b"x-request-id") or b"").decode("latin-1")
         incoming = _header(scope, b"traceparent")
+        self._method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._span = tracing.start(
+            self._method, "server", parent=None if incoming is None else incoming.decode("latin-1")
+        )
         self._context = RequestContext(
             request_id=requested if _REQUEST_ID.fullmatch(requested) else new_id("req"),
-            traceparent=tracing.child_of(None if incoming is None else incoming.decode("latin-1")),
+            traceparent=self._span.traceparent,
         )
 
     async def run(self) -> None:
-        begun = time.perf_counter()
-        tracing.bind(self._context.traceparent)
         context.attach(self._scope, self._context)
+        with tracing.within(self._span, request_id=self._context.request_id):
+            await self._run()
+
+    async def _run(self) -> None:
+        begun = time.perf_counter()
         try:
             await self._answer()
         except ProblemError as problem:
@@ -265,13 +287,14 @@ class _Exchange:
 
     async def _answer(self) -> None:
         front, scope = self._front, self._scope
-        self._headers = [*_API, *front.cors(scope), (b"x-request-id", self._context.request_id.encode())]
+        self._headers = [*API_HEADERS, *front.cors(scope), (b"x-request-id", self._context.request_id.encode())]
         front.check_headers(scope)
         if (preflight := front.preflight(scope)) is not None:
             await self._give(preflight)
             return
         route = front.route(scope)
         self._route = route.template
+        tracing.note(**_named_in(scope["path"], route.template))
         method = scope["method"]
         roles = route.methods.get(method)
         if roles is None:
@@ -279,13 +302,13 @@ class _Exchange:
             raise ProblemError("method_not_allowed", f"{method} is not among {allowed}.", headers={"Allow": allowed})
         if not roles:
             if self._route.startswith("/docs"):
-                self._headers = [*_DOCS, *self._headers[len(_API) :]]
+                self._headers = [*_DOCS, *self._headers[len(API_HEADERS) :]]
             elif self._route == MEDIA_FILE:
-                self._headers = [*_FILE, *self._headers[len(_API) :]]
+                self._headers = [*_FILE, *self._headers[len(API_HEADERS) :]]
                 front.admit(_nobody(scope), "GET")
             elif self._route.startswith(CALLBACK):
                 # Public, and it costs calls to others: limited for each address that it comes from, as a write.
-                self._headers = [*_PAGE, *self._headers[len(_API) :]]
+                self._headers = [*_PAGE, *self._headers[len(API_HEADERS) :]]
                 front.admit(_nobody(scope), "POST")
                 if method != "GET":
                     self._context.body = await front.body(scope, self._receive)
@@ -294,6 +317,7 @@ class _Exchange:
             await front._app(scope, self._receive, self._send_on)
             return
         principal = self._context.principal = await front.principal(scope, roles)
+        tracing.note(tenant_id=principal.tenant_id)
         self._headers += front.admit(principal, method)
         if (method, self._route) in STREAMED:
             await front._app(scope, self._receive, self._send_on)
@@ -306,7 +330,10 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._started = True
             self._status = message["status"]
-            message["headers"] = [*message["headers"], *self._headers]
+            headers = [*message["headers"], *self._headers]
+            if self._status >= 400:
+                headers = [*(pair for pair in headers if pair[0].lower() != b"cache-control"), _NO_STORE]
+            message["headers"] = headers
         await self._send(message)
 
     async def _refuse(self, problem: ProblemError) -> None:
@@ -320,7 +347,13 @@ class _Exchange:
         await self._send_on({"type": "http.response.body", "body": answer.body, "more_body": False})
 
     def _tell(self, seconds: float) -> None:
-        method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
+        method = self._method
+        self._span.rename(f"{method} {self._route}")
+        self._span.set("http.request.method", method)
+        self._span.set("http.route", self._route)
+        self._span.set("http.response.status_code", self._status)
+        if self._status >= 500:
+            self._span.fail(str(self._status))
         _REQUESTS.labels(self._route, method, f"{self._status // 100}xx").inc()
         _SECONDS.labels(self._route, method).observe(seconds)
         principal = self._context.principal
@@ -340,6 +373,12 @@ def _nobody(scope: HTTPScope) -> Principal:
     """Somebody without a token, known by their address."""
     client = scope["client"]
     return Principal(tenant_id="", subject="" if client is None else client[0], roles=frozenset())
+
+
+def _named_in(path: str, template: str) -> dict[str, str]:
+    """The ids of a path, by the names that they have in logs."""
+    segments = zip(template.split("/"), path.split("/"), strict=False)
+    return {_PARAMETERS[name]: value for name, value in segments if name in _PARAMETERS and _ID.fullmatch(value)}
 
 
 async def _no_more_body() -> Any:

@@ -25,6 +25,7 @@ MANAGERS: Roles = frozenset(ROLES) - {"creator", "content_manager"}
 EDITORS: Roles = frozenset(ROLES) - {"creator"}
 
 EVENT_STREAM = f"{BASE}/events/stream"
+ANALYTICS_STREAM = f"{BASE}/analytics/stream"
 MEDIA_FILE = f"{BASE}/media/files/{{token}}/{{name}}"
 
 STREAMED = frozenset(
@@ -32,6 +33,7 @@ STREAMED = frozenset(
         ("POST", f"{BASE}/media/upload"),
         ("PATCH", f"{BASE}/media/uploads/{{upload_id}}"),
         ("GET", EVENT_STREAM),
+        ("GET", ANALYTICS_STREAM),
     )
 )
 """Whose bodies are not read by the middleware: handlers take them as they come, and learn when the client leaves."""
@@ -53,6 +55,7 @@ POLICY: Mapping[tuple[str, str], Roles] = MappingProxyType(
         ("GET", f"{BASE}/posts/{{post_id}}/history"): EVERY_ROLE,
         ("GET", f"{BASE}/posts/{{post_id}}/analytics"): EVERY_ROLE,
         ("POST", f"{BASE}/posts/{{post_id}}/analytics/refresh"): EVERY_ROLE,
+        ("GET", ANALYTICS_STREAM): EVERY_ROLE,
         ("GET", f"{BASE}/distribution/metrics"): EVERY_ROLE,
         ("GET", f"{BASE}/scheduling/optimal-times"): EVERY_ROLE,
         ("GET", f"{BASE}/posts/{{post_id}}/commands/{{command_id}}"): EVERY_ROLE,

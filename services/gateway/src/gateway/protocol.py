@@ -6,6 +6,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.tracing import new_traceparent, trace_id
 from contracts.ids import new_id
+from gateway.middleware import API_HEADERS
 from gateway.problems import MEDIA_TYPE, ProblemError
 
 MAX_HEAD = 131_072
@@ -59,12 +60,12 @@ class BoundedHttp(HttpToolsProtocol):
         self._stop_timer()
         problem = ProblemError("headers_too_large", f"The headers are larger than {MAX_HEAD:,} bytes.")
         body = problem.body(request_id=new_id("req"), trace_id=trace_id(new_traceparent()))
-        head = (
-            "HTTP/1.1 431 Request Header Fields Too Large\r\n"
-            f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        self.transport.write(_answer(b"431 Request Header Fields Too Large", MEDIA_TYPE, body))
         self.loop.call_later(LINGER, self.transport.close)
+
+    def send_400_response(self, msg: str) -> None:
+        self.transport.write(_answer(b"400 Bad Request", "text/plain; charset=utf-8", msg.encode()))
+        self.transport.close()
 
     def _await_head(self) -> None:
         self._stop_timer()
@@ -74,3 +75,14 @@ class BoundedHttp(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _answer(status: bytes, media_type: str, body: bytes) -> bytes:
+    """The last answer on a connection, with what all answers carry."""
+    headers = [
+        *API_HEADERS,
+        (b"content-type", media_type.encode()),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+    ]
+    return b"".join([b"HTTP/1.1 ", status, b"\r\n", *(b"%s: %s\r\n" % pair for pair in headers), b"\r\n", body])

@@ -1,5 +1,6 @@
 """What the gateway is told through its environment."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -7,7 +8,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from chassis.leaving import NOTICE
 from chassis.settings import ServiceSettings
+
+_ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 class Settings(ServiceSettings):
@@ -40,7 +44,8 @@ class Settings(ServiceSettings):
     writes_per_second: float = Field(default=20.0, gt=0)
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    """Origins whose pages may call the API from a browser, separated by commas."""
+    """Origins whose pages may call the API from a browser, such as `https://app.example`, separated by commas. They are
+    compared letter by letter; there is no way to allow all."""
 
     public_url: str | None = None
     """Where people reach this API from outside; needed for our own page after connecting an account."""
@@ -64,6 +69,8 @@ class Settings(ServiceSettings):
 
     analytics_refresh_every: float = Field(default=60.0, ge=0)
     """Seconds between two wishes for fresh numbers of one post."""
+    posting_profiles_file: Path | None = None
+    """What is assumed of when posts do well, instead of `platforms/posting_profiles.toml`, and in the same form."""
 
     webhooks_internal_url: str | None = None
     """The webhooks service's internal interface. Without it there are no webhooks."""
@@ -73,6 +80,8 @@ class Settings(ServiceSettings):
     most_streams: int = Field(default=500, gt=0)
     """Of one process, and a twentieth of it for one tenant."""
 
+    drain_notice: float = Field(default=NOTICE, ge=0)
+    """Seconds at the end for which requests are still taken, and their callers asked to leave."""
     drain_timeout: int = Field(default=10, gt=0)
     """Seconds that requests in progress get to finish at the end."""
 
@@ -81,6 +90,16 @@ class Settings(ServiceSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(
+                    f"{origin!r} is not an origin as browsers write it: scheme://host or scheme://host:port"
+                )
         return value
 
     @field_validator("connect_redirect_uris")

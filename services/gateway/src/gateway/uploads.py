@@ -21,6 +21,8 @@ Document = dict[str, Any]
 
 KEPT_FOR = timedelta(hours=24)
 """How long an unfinished upload can be gone on with."""
+REMEMBERED_SECONDS = 7 * 86_400
+"""How long an upload may wait to be decided: as long as commands are kept in the log."""
 
 
 class MediaFilter(Struct, frozen=True, kw_only=True):
@@ -57,6 +59,14 @@ class MediaRepository(Protocol):
 
     async def assets(self, tenant_id: str, media_ids: Collection[str]) -> Mapping[str, MediaAsset]:
         """Those there are, by id."""
+        ...
+
+    async def undecided(self, tenant_id: str, media_id: str) -> MediaAsset | None:
+        """What `remember` was told, if nothing has been decided about it since."""
+        ...
+
+    async def remember(self, asset: MediaAsset) -> None:
+        """An upload that is sure to be decided: whoever was told so must find it until then."""
         ...
 
     async def page(
@@ -120,12 +130,14 @@ class MongoMedia:
         self._posts = database["posts"]
         self._progress = database["media_progress"]
         self._sessions = database["media_uploads"]
+        self._undecided = database["media_undecided"]
 
     async def ensure_indexes(self) -> None:
         """Safe to repeat."""
         await self._media.create_index([("tenant_id", 1), ("created_at", -1), ("_id", -1)], name="newest")
         await self._posts.create_index([("tenant_id", 1), ("media_ids", 1)], name="media")
         await self._sessions.create_index("expires_at", name="expired", expireAfterSeconds=0)
+        await self._undecided.create_index("created_at", name="expired", expireAfterSeconds=REMEMBERED_SECONDS)
 
     async def asset(self, tenant_id: str, media_id: str) -> MediaAsset | None:
         return (await self.assets(tenant_id, [media_id])).get(media_id)
@@ -137,6 +149,25 @@ class MongoMedia:
                 document["_id"]: read_state(document, MediaAsset)
                 async for document in self._media.find(query, {"state": 1})
             }
+
+    async def undecided(self, tenant_id: str, media_id: str) -> MediaAsset | None:
+        with reading():
+            document = await self._undecided.find_one({"_id": media_id, "tenant_id": tenant_id})
+            if (
+                document is None
+                or await self._media.find_one({"_id": media_id, "tenant_id": tenant_id}, {"_id": 1}) is not None
+            ):
+                return None
+        return msgspec.convert({"media_id": document.pop("_id"), **document}, MediaAsset)
+
+    async def remember(self, asset: MediaAsset) -> None:
+        document = msgspec.to_builtins(asset, builtin_types=(datetime,))
+        with reading():
+            await self._undecided.replace_one(
+                {"_id": asset.media_id, "tenant_id": asset.tenant_id},
+                {"_id": document.pop("media_id"), **document},
+                upsert=True,
+            )
 
     async def page(
         self, tenant_id: str, only: MediaFilter, *, after: Cursor | None, limit: int

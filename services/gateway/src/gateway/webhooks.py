@@ -10,8 +10,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from chassis import tracing
 from contracts.verdicts import Refusal
+from gateway.internal import post
 from gateway.problems import KINDS, FieldError, ProblemError
 
 log = structlog.get_logger()
@@ -42,9 +42,8 @@ class HttpWebhooks:
         )
 
     async def call(self, path: str, request: Struct, answer: type[A]) -> A:
-        headers = {"traceparent": tracing.child_of(tracing.current())}
         try:
-            response = await self._http.post(path, content=msgspec.json.encode(request), headers=headers)
+            response = await post(self._http, path, msgspec.json.encode(request))
         except httpx.HTTPError as error:
             log.warning("the webhooks service does not answer", path=path, reason=type(error).__name__)
             raise _unavailable() from None

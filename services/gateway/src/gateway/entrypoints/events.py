@@ -51,10 +51,9 @@ async def list_events(request: Req) -> Response[bytes]:
 async def _list(call: Call) -> Answer:
     query = call.query(EventsQuery)
     after = 0 if query.cursor is None else read_number(query.cursor)
-    found = await call.gateway.feed.after(call.tenant_id, after, _types(query.types), query.limit + 1)
-    page = found[: query.limit]
-    cursor = str(page[-1].number if page else after)
-    return answer(views.EventsView(events=tuple(map(_view, page)), cursor=cursor, more=len(found) > query.limit))
+    page = await call.gateway.feed.after(call.tenant_id, after, _types(query.types), query.limit)
+    shown = views.EventsView(events=tuple(map(_view, page.events)), cursor=str(page.position), more=page.more)
+    return answer(shown)
 
 
 @get(EVENT_STREAM)
@@ -83,18 +82,19 @@ async def _stream(gateway: Gateway, tenant_id: str, after: int, types: Sequence[
         told_at = loop.time()
         while not streams.ending.is_set() and loop.time() < ends_at:
             try:
-                found = await gateway.feed.after(tenant_id, after, types, _STREAM_PAGE)
+                page = await gateway.feed.after(tenant_id, after, types, _STREAM_PAGE)
             except ProblemError:
                 return  # the store is away; the client will come again
-            for event in found:
-                after = event.number
+            after = page.position
+            for event in page.events:
                 yield b"id: %d\nevent: %s\ndata: %s\n\n" % (
                     event.number,
                     event.type.encode(),
                     msgspec.json.encode(_view(event)),
                 )
-            if found:
+            if page.events:
                 told_at = loop.time()
+            if page.more:
                 continue
             if loop.time() - told_at >= HEARTBEAT_SECONDS:
                 told_at = loop.time()

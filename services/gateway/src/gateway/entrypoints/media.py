@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
@@ -135,12 +136,31 @@ async def accepted(gateway: Gateway, request: Req, command: UploadMedia, command
         asset = await ask(gateway, request, media_id, command, command_id)
         if asset is not None and asset.status == "processing":
             asset = await _after(processed, patience) or asset
+    if asset is None:
+        # It is safe in the log, also where nobody can be told of it meanwhile.
+        with suppress(ProblemError):
+            await uploads.repository.remember(_undecided(command))
     if asset is None or asset.status == "processing":
         return pending(media_id)
     if asset.failure is not None:
         raise _no_good(asset.failure)
     view = _view(asset, uploads, gateway.now(), {})
     return answer(view, status=201, headers={"Location": f"{BASE}/media/{media_id}"})
+
+
+def _undecided(command: UploadMedia) -> MediaAsset:
+    """The upload as it will be once its command is decided, which nothing but an outage delays."""
+    return MediaAsset(
+        media_id=command.media_id,
+        tenant_id=command.tenant_id,
+        created_by=command.actor,
+        created_at=command.issued_at,
+        updated_at=command.issued_at,
+        filename=command.filename,
+        alt_text=command.alt_text,
+        platform_hints=command.platform_hints,
+        source=command.source,
+    )
 
 
 async def _after(processed: asyncio.Future[Verdict], patience: float) -> MediaAsset | None:
@@ -319,7 +339,16 @@ async def get_media(request: Req) -> Response[bytes]:
 
 async def _get(call: Call) -> Answer:
     uploads = uploads_of(call.gateway)
-    asset = await _own(call, uploads)
+    media_id = call.path("media_id")
+    repository = uploads.repository
+    asset = await repository.asset(call.tenant_id, media_id)
+    if asset is None:
+        asset = await repository.undecided(call.tenant_id, media_id)
+    if asset is None:
+        # It may have been decided between the two.
+        asset = await repository.asset(call.tenant_id, media_id)
+    if asset is None:
+        raise media_not_found(media_id)
     progress = await uploads.repository.progress(call.tenant_id, _open_work(asset))
     return answer(_view(asset, uploads, call.now, progress))
 
