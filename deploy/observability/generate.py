@@ -63,8 +63,8 @@ OBJECTIVES = (
         runbook="api-slow",
         share=0.99,
         says="Requests answered within half a second; without files and streams, whose pace is their client's",
-        good='gateway_request_seconds_bucket{le="0.5",route!~".*/(media|events/stream).*"}',
-        total='gateway_request_seconds_count{route!~".*/(media|events/stream).*"}',
+        good='gateway_request_seconds_bucket{le="0.5",route!~".*/(media|events/stream|analytics/stream).*"}',
+        total='gateway_request_seconds_count{route!~".*/(media|events/stream|analytics/stream).*"}',
     ),
     Objective(
         name="webhooks_prompt",
@@ -157,6 +157,63 @@ def per_second(metric: str, *by: str, selector: str = "") -> Mapping[str, str]:
 
 
 DASHBOARDS: Mapping[str, tuple[str, Sequence[Panel]]] = {
+    "audit": (
+        "Is anything lost, or live twice?",
+        (
+            Panel(title="Findings that stand", queries={"findings": "sum(auditor_imbalance)"}, stat=True),
+            Panel(
+                title="Targets found to be live twice",
+                queries={
+                    "by the auditor": "sum(increase(auditor_duplicates_total[7d]))",
+                    "by the publisher": "sum(increase(publisher_duplicates_total[7d]))",
+                },
+                stat=True,
+            ),
+            Panel(
+                title="Sealed secrets that did not open",
+                queries={"{{job}}": "sum by (job) (increase(sealing_refused_total[7d]))"},
+                stat=True,
+            ),
+            Panel(
+                title="Longest that nobody has known",
+                queries={"oldest": "max(auditor_oldest_unknown_seconds)"},
+                unit="s",
+                stat=True,
+            ),
+            Panel(title="Findings by kind", queries={"{{kind}}": "max by (kind) (auditor_imbalance)"}),
+            Panel(
+                title="Behind the log",
+                queries={"behind": "max(auditor_behind_seconds)"},
+                unit="s",
+                says="What is wrong later than that is not seen yet.",
+            ),
+            Panel(
+                title="Targets not at their end",
+                queries={
+                    "{{state}}": "max by (state) (sum by (state, pod) "
+                    '(auditor_targets{state=~"scheduled|publishing|deferred|unknown|held"}))'
+                },
+            ),
+            Panel(
+                title="Targets at their end",
+                queries={
+                    "{{state}}": "max by (state) (sum by (state, pod) "
+                    '(auditor_targets{state=~"published|failed|cancelled|withdrawn|deleted"}))'
+                },
+            ),
+            Panel(
+                title="Held, by platform",
+                queries={"{{platform}}": 'max by (platform) (auditor_targets{state="held"})'},
+                says="Each waits for a person.",
+            ),
+            Panel(title="Events counted", queries=per_second("auditor_events_total"), unit="ops"),
+            Panel(
+                title="Journal entries held against the log",
+                queries=per_second("auditor_journal_entries_total"),
+                unit="ops",
+            ),
+        ),
+    ),
     "publishing": (
         "Is publishing healthy?",
         (
@@ -231,10 +288,11 @@ DASHBOARDS: Mapping[str, tuple[str, Sequence[Panel]]] = {
                 queries={"{{pod}}": "max by (pod) (gateway_commands_in_flight)"},
                 says="At 2,000 an instance refuses writes.",
             ),
+            Panel(title="Time to a verdict", queries=quantiles("gateway_verdict_seconds", by="topic"), unit="s"),
             Panel(title="Requests by status", queries=per_second("gateway_requests_total", "status"), unit="reqps"),
             Panel(
                 title="Time to answer",
-                queries=quantiles("gateway_request_seconds", '{route!~".*/(media|events/stream).*"}'),
+                queries=quantiles("gateway_request_seconds", '{route!~".*/(media|events/stream|analytics/stream).*"}'),
                 unit="s",
             ),
             Panel(
@@ -296,7 +354,7 @@ DASHBOARDS: Mapping[str, tuple[str, Sequence[Panel]]] = {
         (
             Panel(title="Uploads looked into", queries=per_second("media_looked_total", "outcome"), unit="ops"),
             Panel(title="By type", queries=per_second("media_looked_total", "type"), unit="ops"),
-            Panel(title="Time of a job", queries=quantiles("media_job_seconds", by="job", window="15m"), unit="s"),
+            Panel(title="Time of a job", queries=quantiles("media_job_seconds", by="task", window="15m"), unit="s"),
             Panel(
                 title="Decoders by how they ended", queries=per_second("media_decoders_ended_total", "how"), unit="ops"
             ),
@@ -349,6 +407,11 @@ DASHBOARDS: Mapping[str, tuple[str, Sequence[Panel]]] = {
             Panel(
                 title="From an event to the first call",
                 queries=quantiles("webhooks_first_attempt_delay_seconds"),
+                unit="s",
+            ),
+            Panel(
+                title="From an event to when its receiver had it",
+                queries=quantiles("webhooks_delivery_age_seconds"),
                 unit="s",
             ),
             Panel(title="Calls by outcome", queries=per_second("webhooks_attempts_total", "outcome"), unit="ops"),

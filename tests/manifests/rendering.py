@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 KUSTOMIZE = ROOT / "deploy/k8s"
-SERVICES = ("analytics", "gateway", "media", "posts", "publisher", "webhooks")
+SERVICES = ("analytics", "auditor", "gateway", "media", "posts", "publisher", "webhooks")
 OVERLAYS = ("local", "production")
 
 Document = dict[str, Any]
@@ -39,6 +39,10 @@ class Manifests:
             for name, each in self.of(kind).items()
         }
 
+    def workload(self, name: str) -> Document:
+        """The Deployment or StatefulSet of that name."""
+        return {**self.of("Deployment"), **self.of("StatefulSet")}[name]
+
     def environment(self, name: str, secret: Callable[[str, str], str | None]) -> dict[str, str]:
         """Of the one container of a pod, as Kubernetes composes it; `secret` answers for the keys of Secrets."""
         (container,) = self.pods()[name]["spec"]["containers"]
@@ -48,6 +52,10 @@ class Manifests:
         for each in container.get("env", ()):
             if "value" in each:
                 found[each["name"]] = each["value"]
+                continue
+            if "fieldRef" in each["valueFrom"]:
+                assert each["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
+                found[each["name"]] = f"{name}-0"
                 continue
             reference = each["valueFrom"]["secretKeyRef"]
             value = secret(reference["name"], reference["key"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Callable
+from pathlib import PurePath
 
 import pytest
 import yaml
 from tests.manifests.rendering import KUSTOMIZE, ROOT, SERVICES, Document, Manifests
 
+from chassis.settings import KafkaSettings
 from contracts import topics
 from contracts.content import PLATFORMS
 
@@ -125,15 +126,41 @@ def test_rights_are_literal_and_no_more_than_to_read_and_write(users: dict[str, 
             assert set(each["operations"]) <= {"Describe", "Read", "Write"}
 
 
-def test_users_come_with_a_listener_that_asks_who_they_are(with_component: Callable[[str], Manifests]) -> None:
-    manifests = with_component("kafka-users")
-    kafka = manifests.of("Kafka")["social"]["spec"]["kafka"]
+def test_everybody_says_who_they_are_and_nothing_is_in_the_clear(
+    production: Manifests, users: dict[str, Document]
+) -> None:
+    kafka = production.of("Kafka")["social"]["spec"]["kafka"]
     (listener,) = kafka["listeners"]
     assert listener["tls"] is True
-    assert listener["authentication"] == {"type": "tls"}
+    assert listener["authentication"] == {"type": "scram-sha-512"}
     assert kafka["authorization"] == {"type": "simple"}
-    bootstrap = manifests.environment("posts", lambda name, key: f"{name}/{key}")["KAFKA_BOOTSTRAP"]
-    assert bootstrap.endswith(f":{listener['port']}")
+    copied = production.of("ExternalSecret")
+    for service in SERVICES:
+        told = production.environment(service, lambda name, key: f"{name}/{key}")
+        settings = KafkaSettings.model_validate({name.lower(): value for name, value in told.items()})
+        assert settings.kafka_bootstrap.endswith(f":{listener['port']}")
+        assert settings.kafka_security_protocol == "SASL_SSL"
+        assert settings.kafka_sasl_mechanism.lower() == users[service]["spec"]["authentication"]["type"]
+        assert settings.kafka_sasl_username == service
+        (source,) = [
+            each["remoteRef"]
+            for each in copied[f"kafka-{service}"]["spec"]["data"]
+            if each["secretKey"] == PurePath(settings.kafka_sasl_password_file or "").name
+        ]
+        assert source == {"key": service, "property": "password"}
+
+
+def test_secrets_are_copied_of_users_and_of_nothing_else(production: Manifests) -> None:
+    (rule,) = production.of("Role", "social-kafka")["kafka-secrets"]["rules"]
+    assert rule["verbs"] == ["get"]
+    assert set(rule["resourceNames"]) == {"social-cluster-ca-cert", *production.of("KafkaUser")}
+    copied = {
+        each["remoteRef"]["key"]
+        for secret in production.of("ExternalSecret").values()
+        if secret["spec"]["secretStoreRef"] == {"kind": "SecretStore", "name": "kafka"}
+        for each in secret["spec"]["data"]
+    }
+    assert copied == set(rule["resourceNames"])
 
 
 def test_scaling_looks_at_groups_that_read_those_topics(production: Manifests, users: dict[str, Document]) -> None:
@@ -147,3 +174,4 @@ def test_scaling_looks_at_groups_that_read_those_topics(production: Manifests, u
                 assert asked["topic"] in granted(users[service], "topic", "Read")
                 bootstrap = production.environment(service, lambda name, key: f"{name}/{key}")["KAFKA_BOOTSTRAP"]
                 assert asked["bootstrapServers"] == bootstrap
+                assert trigger["authenticationRef"]["name"] in production.of("TriggerAuthentication")

@@ -108,7 +108,8 @@ def test_all_reach_the_log_and_the_store(overlays: Mapping[str, Manifests]) -> N
     broker = Place({"strimzi.io/cluster": "social"}, namespace="social-kafka")
     store = Place({"app": "social-svc"}, namespace="social-mongodb")
     for name in SERVICES:
-        assert reaches(production, pod(production, name), broker, 9092)
+        assert reaches(production, pod(production, name), broker, 9093)
+        assert not reaches(production, pod(production, name), broker, 9092)
         assert reaches(production, pod(production, name), store, 27017)
         assert reaches(local, pod(local, name), pod(local, "kafka"), 9092)
         assert reaches(local, pod(local, name), pod(local, "mongodb"), 27017)

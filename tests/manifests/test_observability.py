@@ -231,11 +231,13 @@ def test_there_is_no_runbook_without_an_alert() -> None:
 
 
 def test_operators_are_sent_to_things_that_exist(known: Mapping[str, Metric], production: Manifests) -> None:
-    """Metrics, targets of make and workloads that the operations' pages name."""
+    """Metrics, collections, targets of make and workloads that the operations' pages name."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    ours = re.compile(r"\b((?:eventlog|gateway|publisher|publish|media|analytics|webhooks)_[a-z_]+)\b")
+    ours = re.compile(r"\b((?:auditor|eventlog|gateway|publisher|publish|media|analytics|sealing|webhooks)_[a-z_]+)\b")
     words = {re.sub(r"_(bucket|count|sum|total)$", "", name) for name in known}
     words |= {name.lower() for service in SERVICES for name in production.environment(service, lambda *_: "x")}
+    roles = production.of("MongoDBCommunity")["social"]["spec"]["security"]["roles"]
+    words |= {privilege["resource"]["collection"] for role in roles for privilege in role["privileges"]}
     labels = set().union(*(metric.labels for metric in known.values()))
     for page in RUNBOOKS.parent.rglob("*.md"):
         text = page.read_text()
@@ -243,5 +245,6 @@ def test_operators_are_sent_to_things_that_exist(known: Mapping[str, Metric], pr
             assert re.sub(r"_(bucket|count|sum|total)$", "", name) in words | labels, f"{page.name}: {name}"
         for target in re.findall(r"`make ([a-z-]+)", text):
             assert target in targets, f"{page.name}: make {target}"
-        for workload in re.findall(r"(?:exec|undo|restart|port-forward) deploy/([a-z-]+)", text):
-            assert workload in production.of("Deployment"), f"{page.name}: {workload}"
+        for kind, workload in re.findall(r"(?:exec|undo|restart|port-forward) (deploy|sts)/([a-z-]+)", text):
+            there = production.of({"deploy": "Deployment", "sts": "StatefulSet"}[kind])
+            assert workload in there, f"{page.name}: {workload}"

@@ -9,6 +9,9 @@ import kubernetes_validate
 import pytest
 from tests.manifests.rendering import ROOT, SERVICES, Document, Manifests
 
+from media.settings import Settings as MediaSettings
+from publisher.settings import Settings as PublisherSettings
+
 KUBERNETES = "1.34"
 OPERATORS = {
     "external-secrets.io/v1",
@@ -21,7 +24,9 @@ OPERATORS = {
 """Whose kinds Kubernetes itself does not know."""
 
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
-COMPONENTS = ("otel-collector", "kafka-users")
+ALONE = "auditor"
+"""Of which there is never more than one."""
+COMPONENTS = ("otel-collector",)
 
 
 def violations(pod: Document) -> Iterator[str]:
@@ -112,10 +117,15 @@ def test_namespaces_enforce_it(manifests: Manifests) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_can_be_operated(manifests: Manifests, service: str) -> None:
-    deployment = manifests.of("Deployment")[service]
-    spec = deployment["spec"]["template"]["spec"]
+    workload = manifests.workload(service)
+    spec = workload["spec"]["template"]["spec"]
     (container,) = spec["containers"]
-    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    if service == ALONE:
+        assert workload["spec"]["strategy"] == {"type": "Recreate"}
+    elif workload["kind"] == "Deployment":
+        assert workload["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    else:
+        assert workload["spec"]["updateStrategy"] == {"type": "RollingUpdate"}
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert {each["mountPath"] for each in container["volumeMounts"]} >= {"/tmp"}
     assert spec["serviceAccountName"] == service
@@ -130,7 +140,7 @@ def test_a_service_can_be_operated(manifests: Manifests, service: str) -> None:
     }
     budget = manifests.of("PodDisruptionBudget")[service]["spec"]
     assert budget["maxUnavailable"] == 1
-    assert budget["selector"] == deployment["spec"]["selector"]
+    assert budget["selector"] == workload["spec"]["selector"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -144,16 +154,19 @@ def test_there_is_time_to_drain(production: Manifests, service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_production_outlives_a_machine(production: Manifests, service: str) -> None:
     scalers = {each["spec"]["scaleTargetRef"]["name"]: each for each in production.of("ScaledObject").values()}
-    if service == "gateway":
+    if service == ALONE:
+        assert service not in scalers
+    elif service == "gateway":
         scaler = production.of("HorizontalPodAutoscaler")[service]["spec"]
         assert scaler["minReplicas"] >= 2
     else:
         assert scalers[service]["spec"]["minReplicaCount"] >= 2
-    assert "replicas" not in production.of("Deployment")[service]["spec"], "two would decide how many there are"
+    assert "replicas" not in production.workload(service)["spec"], "two would decide how many there are"
 
 
 def test_images_are_ours_and_pinned(manifests: Manifests) -> None:
     built = {path.parent.name for path in ROOT.glob("services/*/requirements.lock")}
+    built |= {path.parent.name for path in ROOT.glob("deploy/*/Dockerfile")}
     for pod in manifests.pods().values():
         for container in pod["spec"]["containers"]:
             name, _, tag = container["image"].rpartition(":")
@@ -168,3 +181,26 @@ def test_the_image_runs_as_the_user_of_the_manifests(manifests: Manifests) -> No
     for service in SERVICES:
         context = manifests.pods()[service]["spec"]["securityContext"]
         assert f"USER {context['runAsUser']}:{context['runAsGroup']}\n" in dockerfile
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_members_that_stay_have_names_that_stay(manifests: Manifests, service: str) -> None:
+    """Pods of a StatefulSet keep their names; under one that changes nobody would ever come back for its partitions."""
+    named = "KAFKA_GROUP_INSTANCE_ID" in manifests.environment(service, lambda name, key: f"{name}/{key}")
+    assert named == (manifests.workload(service)["kind"] == "StatefulSet")
+    scalers = {each["spec"]["scaleTargetRef"]["name"]: each["spec"] for each in manifests.of("ScaledObject").values()}
+    if service in scalers:
+        kind = scalers[service]["scaleTargetRef"].get("kind", "Deployment")
+        assert kind == manifests.workload(service)["kind"]
+
+
+def test_there_is_room_for_what_a_publisher_sends_at_once(manifests: Manifests) -> None:
+    settings = PublisherSettings.model_fields["publisher_concurrency"].default
+    largest = MediaSettings.model_fields["media_max_video_bytes"].default
+    volume = next(each for each in manifests.pods()["publisher"]["spec"]["volumes"] if each["name"] == "tmp")
+    if "emptyDir" in volume:
+        room = volume["emptyDir"]["sizeLimit"]
+    else:
+        room = volume["ephemeral"]["volumeClaimTemplate"]["spec"]["resources"]["requests"]["storage"]
+    assert room.endswith("Gi")
+    assert int(room.removesuffix("Gi")) << 30 >= settings * largest
