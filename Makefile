@@ -8,16 +8,27 @@ PYTHON ?= python3
 ROLE ?= content_manager
 TENANT ?= demo
 SUB ?= user_001
+WORKERS ?= 2
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml) deploy/local/pyproject.toml)
+MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml) deploy/local/pyproject.toml deploy/ops/pyproject.toml)
 SOURCES := $(MEMBERS:%=%/src)
-SERVICES := analytics gateway media posts publisher sandbox webhooks
+SERVICES := analytics auditor gateway media posts publisher sandbox webhooks
 EXPORT := uv export -q --no-emit-workspace --no-annotate --no-header
 STORE_VERSION := 0.5.3-beta.196
 CHECKOV_VERSION := 3.3.30
+PROMTOOL_VERSION := v0.316.0
+BANDIT_VERSION := 1.9.4
+SEMGREP_VERSION := 1.185.0
+PIP_AUDIT_VERSION := 2.10.1
+CYCLONEDX_VERSION := 7.5.0
+SEMGREP := PATH=$(CURDIR)/.local/semgrep/bin:$$PATH semgrep scan --metrics=off --disable-version-check
 CACHE := $(or $(SOCIAL_CACHE),$(HOME)/.cache/social-publishing)
+
+# A tool in a virtual environment of its own: $(call tool,name,requirement)
+tool = test -x .local/$(1)/bin/python || $(PYTHON) -m venv .local/$(1); \
+	.local/$(1)/bin/pip install -q --disable-pip-version-check "$(2)"
 
 .PHONY: help
 help: ## this list
@@ -63,15 +74,23 @@ rotate-keys: $(INSTALLED) ## seal all tokens anew under the active key of a runn
 rebuild: $(INSTALLED) ## fold the posts' log again from its beginning and compare (REPAIR=1 mends)
 	@$(BIN)/python -m localstack rebuild $(if $(REPAIR),--repair)
 
+.PHONY: ops
+ops: $(INSTALLED) ## the operator's command, on a running stack (ARGS="topics", ARGS=--help)
+	@eval "$$($(BIN)/python -m localstack env)"; exec $(BIN)/python -m ops $(ARGS)
+
+.PHONY: audit
+audit: $(INSTALLED) ## hold the whole log against the publisher's journal, on a running stack: nothing lost, nothing twice
+	@eval "$$($(BIN)/python -m localstack env)"; exec $(BIN)/python -m auditor check
+
 ##@ Work on it
 
 .PHONY: test
-test: $(INSTALLED) ## all tests, against a real Kafka and store started for them
-	@$(BIN)/python -m pytest
+test: $(INSTALLED) ## all tests, against real Kafkas and stores started for them (WORKERS=2 at a time, each with its own)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## only the tests that need no Kafka and no store
-	@$(BIN)/python -m pytest -m "not stack"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not stack"
 
 .PHONY: lint
 lint: $(INSTALLED) ## style, types, and which way imports point
@@ -90,7 +109,7 @@ simulate: $(INSTALLED) ## the event log under simulated disaster (SEEDS=20000)
 
 .PHONY: crash-matrix
 crash-matrix: $(INSTALLED) ## kill every process at every named step, on the real stack (ROUNDS=3)
-	@CRASH_ROUNDS=$(or $(ROUNDS),3) $(BIN)/python -m pytest tests/crashes --deselect tests/crashes/test_soak.py
+	@CRASH_ROUNDS=$(or $(ROUNDS),3) $(BIN)/python -m pytest tests/crashes tests/media/test_crashes.py --deselect tests/crashes/test_soak.py
 
 .PHONY: races
 races: $(INSTALLED) ## cancel, edit and reschedule against the due moment (RACES=1000 of each)
@@ -108,6 +127,11 @@ soak: $(INSTALLED) ## kill processes at random under load (MINUTES=30)
 large-upload: $(INSTALLED) ## a gigabyte through the gateway, whose memory must stay flat (MB=1024)
 	@LARGE_MB=$(or $(MB),1024) $(BIN)/python -m pytest tests/media/test_large.py -s
 
+.PHONY: tenants
+tenants: $(INSTALLED) ## ids of another tenant in every place where an id can stand: nothing is told (REQUESTS=50000)
+	@TENANT_REQUESTS=$(or $(REQUESTS),50000) $(BIN)/python -m pytest -q --timeout 3600 --junitxml=.local/tenants.xml tests/security/test_tenants.py
+	@grep -o '<property [^>]*>' .local/tenants.xml
+
 .PHONY: install
 install: $(INSTALLED) ## only install what the other commands need
 
@@ -123,16 +147,50 @@ manifests: $(INSTALLED) ## write anew what of deploy/k8s and deploy/observabilit
 	@$(BIN)/python deploy/k8s/generate.py
 	@$(BIN)/python deploy/observability/generate.py
 
+.PHONY: promtool
+promtool: ## build what tries the alerts, from its source (needs Go; some minutes)
+	@mkdir -p .local/promtool && cd .local/promtool && { test -f go.mod || go mod init promtool; }
+	@cd .local/promtool && go get github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION) \
+		&& go build -tags remove_all_sd -o promtool github.com/prometheus/prometheus/cmd/promtool
+
+.PHONY: drills
+drills: $(INSTALLED) ## cause alerts on the local stack, for real, and see that they fire (needs promtool)
+	@DRILLS=1 $(BIN)/python -m pytest -s tests/drills
+
 .PHONY: checkov
 checkov: ## what checkov says about the production manifests (installs it for itself; needs kubectl)
 	@test -x .local/checkov/bin/checkov || { $(PYTHON) -m venv .local/checkov && .local/checkov/bin/pip install -q checkov==$(CHECKOV_VERSION); }
 	@kubectl kustomize deploy/k8s/overlays/production > .local/production.yaml
 	@.local/checkov/bin/checkov --config-file deploy/k8s/checkov.yaml -f .local/production.yaml
 
+.PHONY: security
+security: ## what bandit, and semgrep by our own rules, say about the code (installs them for itself)
+	@$(call tool,bandit,bandit==$(BANDIT_VERSION))
+	@$(call tool,semgrep,semgrep==$(SEMGREP_VERSION))
+	@.local/bandit/bin/bandit -q -c tests/security/bandit.yaml -r libs services deploy
+	@$(SEMGREP) --test --config tests/security/semgrep/rules.yml tests/security/semgrep/rules.py
+	@$(SEMGREP) --quiet --error --config tests/security/semgrep/rules.yml libs services deploy
+
+.PHONY: sbom
+sbom: ## what is in each image, with hashes, as CycloneDX: .local/sbom/<service>.json (installs a tool for itself)
+	@$(call tool,cyclonedx,cyclonedx-bom==$(CYCLONEDX_VERSION))
+	@mkdir -p .local/sbom
+	@for service in $(SERVICES); do \
+		.local/cyclonedx/bin/python -W ignore -m cyclonedx_py requirements services/$$service/requirements.lock \
+			--pyproject services/$$service/pyproject.toml --spec-version 1.6 --output-reproducible -o .local/sbom/$$service.json; \
+		echo ".local/sbom/$$service.json"; \
+	done
+
+.PHONY: audit-dependencies
+audit-dependencies: ## known vulnerabilities of what is locked; fails when the advisories cannot be reached
+	@$(call tool,pip-audit,pip-audit==$(PIP_AUDIT_VERSION))
+	@.local/pip-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements.lock
+
 .PHONY: lock
 lock: $(INSTALLED) ## renew requirements.lock and each service's own
 	@$(BIN)/uv lock -q
 	@$(BIN)/$(EXPORT) --all-packages --all-groups -o requirements.lock > /dev/null
+	@$(BIN)/$(EXPORT) --package social-ops --no-dev -o deploy/ops/requirements.lock > /dev/null
 	@for service in $(SERVICES); do \
 		$(BIN)/$(EXPORT) --package social-$$service --no-dev -o services/$$service/requirements.lock > /dev/null; \
 	done

@@ -1,12 +1,11 @@
-"""A token goes into the vault and to its platform, and nowhere else: into no log, topic, document, metric or answer."""
+"""A token goes into the vault and to its platform, and nowhere else: into no log, topic, document, metric or answer.
+
+That it is in no span either is shown in `tests/tracing`, where spans are recorded.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import httpx
@@ -21,30 +20,9 @@ from localstack.services import SERVICES
 pytestmark = pytest.mark.stack
 
 
-def test_a_token_is_nowhere_to_be_seen(stack: Any, stranger: Any, eventually: Any) -> None:
+def test_a_token_is_nowhere_to_be_seen(stack: Any, stranger: Any, connect_with: Any, eventually: Any) -> None:
     canary = new_id("canary")
-    account = {
-        "tenant_id": stranger.tenant,
-        "platform": "twitter",
-        "platform_user_id": "1",
-        "username": "canary",
-        "display_name": "Canary",
-        "followers": 1,
-        "account_type": "profile",
-        "permissions": ["post"],
-        "access_token": canary,
-        "refresh_token": f"{canary}-refresh",
-    }
-    connected = subprocess.run(
-        [sys.executable, "-m", "publisher", "connect"],
-        input=json.dumps(account),
-        env={**os.environ, **stack.process("publisher").environment},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert canary not in connected.stdout + connected.stderr
+    assert canary not in connect_with(stranger.tenant, canary)
 
     # The platform does not know the token, so every path that could quote it is taken.
     body = {"content": {"text": f"Nobody {new_id('n')}"}, "platforms": [{"platform": "twitter"}]}
