@@ -1,10 +1,11 @@
-"""The fixtures for the tests of every package: those that start real servers, and spans that stay in memory."""
+"""The fixtures for the tests of every package: real servers, spans that stay in memory, logging as it was."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+import structlog
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -13,6 +14,14 @@ from chassis import tracing
 from chassis.exporting import Chosen, OtelRecorder
 
 pytest_plugins = ["localstack.testing"]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Commands that a test runs in this process choose what is logged from then on."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture

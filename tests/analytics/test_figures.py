@@ -183,6 +183,7 @@ def test_every_platform_tells_in_its_own_words(
         "unique_impressions": 700,
         "likes": 40,
         "replies": 5,
+        "comments": 5,
         "reposts": 2,
         "shares": 3,
         "saves": 8,

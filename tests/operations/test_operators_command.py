@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from tests.conftest import Client
 
 from chassis import store
@@ -38,10 +37,9 @@ Ops = Callable[..., Any]
 
 
 @pytest.fixture
-def ops(stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Ops]:
+def ops(stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ops:
     """`ops("topics")`: what it prints, read as JSON. `expecting` is its status; with 2 it is its complaint."""
     told = environments(stack.settings, stack.keys)
-    configured = structlog.get_config()
 
     def ops(*arguments: str, expecting: int = 0, **environment: str) -> Any:
         with monkeypatch.context() as patch:
@@ -53,8 +51,7 @@ def ops(stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         assert status == expecting, printed
         return printed.err if status == 2 else json.loads(printed.out)
 
-    yield ops
-    structlog.configure(**configured)
+    return ops
 
 
 class Scene:

@@ -117,7 +117,9 @@ async def send(kafka_bootstrap: str, jobs_topic: str) -> AsyncIterator[Callable[
 
 
 @pytest.fixture
-def consuming(kafka_bootstrap: str, jobs_topic: str) -> Callable[[Handler], AbstractAsyncContextManager[asyncio.Event]]:
+def consuming(
+    kafka_bootstrap: str, jobs_topic: str, eventually: Any
+) -> Callable[[Handler], AbstractAsyncContextManager[asyncio.Event]]:
     """`async with consuming(handle) as stop`: a consumer of the topic's only group; its end is awaited."""
 
     @asynccontextmanager
@@ -127,7 +129,7 @@ def consuming(kafka_bootstrap: str, jobs_topic: str) -> Callable[[Handler], Abst
         task = asyncio.create_task(consumer.run(stop))
         try:
             yield stop
-            assert consumer.healthy() is None
+            await eventually(lambda: consumer.healthy() is None, "the consumer being well")
         finally:
             stop.set()
             await task

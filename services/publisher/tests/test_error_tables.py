@@ -22,7 +22,6 @@ DRAFT = Draft(index=0, content=Content(text="Hello"), options={}, uploads=())
 SECRET = "s3cret-token"
 URN = "urn:li:share:7141138937766391808"
 POLICY = Policy(retry_delays=RETRY_DELAYS)
-X_RESET = int((datetime.now(UTC) + timedelta(minutes=9)).timestamp())
 
 
 def author(platform: str) -> Author:
@@ -148,7 +147,8 @@ async def test_what_a_duplicate_is_of() -> None:
 
 
 async def test_a_limit_is_kept_until_its_reset() -> None:
-    headers = {"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(X_RESET)}
+    reset = int((datetime.now(UTC) + timedelta(minutes=9)).timestamp())
+    headers = {"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(reset)}
     response = httpx.Response(201, json={"data": {"id": "1"}}, headers=headers)
     x = connector("twitter", httpx.MockTransport(lambda _: response))
 
@@ -156,7 +156,7 @@ async def test_a_limit_is_kept_until_its_reset() -> None:
 
     postponed = x.budgets.exhausted("acc_1", datetime.now(UTC))
     assert postponed is not None
-    assert postponed.until == datetime.fromtimestamp(X_RESET, tz=UTC)
+    assert postponed.until == datetime.fromtimestamp(reset, tz=UTC)
 
 
 @pytest.mark.parametrize("platform", ["twitter", "linkedin"])
