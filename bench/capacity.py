@@ -60,8 +60,8 @@ MEASURED = Measured(
         "analytics_days": 349,
     },
 )
-"""Bytes: 1,500 posts on the local stack. Processor time: the publisher's, and the sums for bringing a post out (9) and
-for taking it in (3), are those of docs/reliability.md; how the rest is split over the other processes is estimated.
+"""Bytes: 1,500 posts on the local stack. Processor time: the publisher's, and the sum for bringing a post out (9), are
+those of docs/reliability.md; taking it in (3) follows from its rate of drafts; how the rest is split is estimated.
 """
 
 EXPIRING: Mapping[str, float] = {"idempotency": 1.0, "public_events": 90.0, "webhook_deliveries": 90.0}
