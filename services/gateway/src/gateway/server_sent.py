@@ -19,8 +19,9 @@ def sent_event(id_: int, kind: str, data: Struct) -> bytes:
 async def stream(
     streams: Streams, tenant_id: str, read: Callable[[], Awaitable[Sequence[bytes]]]
 ) -> AsyncIterator[bytes]:
-    """What `read` finds, again and again, for a while: then the client comes again with its Last-Event-ID, and with a
-    token that is looked at again. A ProblemError that `read` raises ends the stream, too.
+    """What `read` finds, again and again, with a pause whenever that is nothing. It ends after a while: then the client
+    comes again with its Last-Event-ID, and with a token that is looked at again. A ProblemError that `read` raises ends
+    it, too.
     """
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + streams.seconds
@@ -36,7 +37,8 @@ async def stream(
                 yield message
             if found:
                 told_at = loop.time()
-            elif loop.time() - told_at >= HEARTBEAT_SECONDS:
+                continue
+            if loop.time() - told_at >= HEARTBEAT_SECONDS:
                 told_at = loop.time()
                 yield b": still here\n\n"
             await streams.pause()

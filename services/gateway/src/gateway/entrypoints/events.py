@@ -1,13 +1,8 @@
-"""The tenant's public events: to catch up with what was missed, and live (server-sent events).
+"""The tenant's public events: to catch up with what was missed, and live."""
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html
-"""
-
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
-import msgspec
 from litestar import Response, get
 from litestar.response import Stream
 from msgspec import Meta, Raw, Struct
@@ -19,9 +14,9 @@ from gateway.calls import Call, Gateway, read
 from gateway.context import Req
 from gateway.feed import FedEvent, read_number
 from gateway.policy import BASE, EVENT_STREAM
-from gateway.problems import ProblemError, invalid_parameter
+from gateway.problems import invalid_parameter
+from gateway.server_sent import sent_event, stream
 
-HEARTBEAT_SECONDS = 15.0
 _STREAM_PAGE = 200
 
 Types = Annotated[str, Meta(max_length=300)]
@@ -66,40 +61,22 @@ async def stream_events(request: Req) -> Stream:
     after = await gateway.feed.head(call.tenant_id) if last is None else read_number(last)
     gateway.streams.check(call.tenant_id)
     return Stream(
-        _stream(gateway, call.tenant_id, after, types),
+        stream(gateway.streams, call.tenant_id, _newer(gateway, call.tenant_id, after, types)),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )
 
 
-async def _stream(gateway: Gateway, tenant_id: str, after: int, types: Sequence[str]) -> AsyncIterator[bytes]:
-    """For a while: then the client comes again with its Last-Event-ID, and with a token that is looked at again."""
-    streams = gateway.streams
-    loop = asyncio.get_running_loop()
-    ends_at = loop.time() + streams.seconds
-    with streams.opened(tenant_id):
-        yield b"retry: 1000\n\n"
-        told_at = loop.time()
-        while not streams.ending.is_set() and loop.time() < ends_at:
-            try:
-                page = await gateway.feed.after(tenant_id, after, types, _STREAM_PAGE)
-            except ProblemError:
-                return  # the store is away; the client will come again
+def _newer(gateway: Gateway, tenant_id: str, after: int, types: Sequence[str]) -> Callable[[], Awaitable[list[bytes]]]:
+    async def newer() -> list[bytes]:
+        nonlocal after
+        while True:
+            page = await gateway.feed.after(tenant_id, after, types, _STREAM_PAGE)
             after = page.position
-            for event in page.events:
-                yield b"id: %d\nevent: %s\ndata: %s\n\n" % (
-                    event.number,
-                    event.type.encode(),
-                    msgspec.json.encode(_view(event)),
-                )
-            if page.events:
-                told_at = loop.time()
-            if page.more:
-                continue
-            if loop.time() - told_at >= HEARTBEAT_SECONDS:
-                told_at = loop.time()
-                yield b": still here\n\n"
-            await streams.pause()
+            if page.events or not page.more:
+                return [sent_event(event.number, event.type, _view(event)) for event in page.events]
+
+    return newer
 
 
 def _view(event: FedEvent) -> views.EventView:
