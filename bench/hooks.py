@@ -83,7 +83,7 @@ async def measure(system: System, *, quick: bool) -> list[Figure]:
                 name = f"{count:,} endpoints: all deliveries"
                 figures.append(_figure(name, rate, "calls/s", ratio=rate / bare, to="the bare loop"))
                 figures += _delays(f"{count:,} endpoints", await _latencies(client, tenant, count, _looks(count)))
-            silent = await asyncio.start_server(_silent, "127.0.0.1", 0)
+            silent = await asyncio.get_running_loop().create_server(Silent, "127.0.0.1", 0)
             await _register(system, tenant, [f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/"])
             figures += _delays(
                 f"{counts[-1]:,} endpoints and a dead one",
@@ -95,8 +95,8 @@ async def measure(system: System, *, quick: bool) -> list[Figure]:
     return figures
 
 
-async def _silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-    await reader.read()
+class Silent(asyncio.Protocol):
+    """Takes every connection and answers nothing."""
 
 
 async def _bare(url: str, count: int) -> float:

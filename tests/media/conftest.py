@@ -36,6 +36,14 @@ class Media:
 
         return self._eventually(done, what=f"{media_id} being looked into")
 
+    def imported(self, media_id: str) -> Any:
+        """What a post named by URL, once it is looked into: it is asked for only after the post was accepted."""
+        self._eventually(
+            lambda: self.client.request("GET", f"/media/{media_id}").status_code == 200,
+            what=f"{media_id} being asked for",
+        )
+        return self.settled(media_id)
+
     def variants(self, path: str) -> Any:
         """Those of the upload at this path, once all are made."""
 

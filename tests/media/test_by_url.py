@@ -46,7 +46,7 @@ def test_a_file_is_fetched_checked_kept_once_and_published(
     # A later post is fetched for when it is accepted, and its file, which is the same, is not kept a second time.
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     second = client.post("/publish", body(publish_at=later), status=201)["post_id"]
-    again = media_of(client).settled(import_id(second, url))
+    again = media_of(client).imported(import_id(second, url))
     assert (again["status"], again["sha256"]) == ("ready", found["sha256"])
     assert object_behind(again) == object_behind(found)
     problem = client.refused(409, "media_in_use", "DELETE", f"/media/{import_id(second, url)}")
