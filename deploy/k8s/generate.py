@@ -119,7 +119,9 @@ def owned(aggregate: str) -> frozenset[str]:
 
 
 DATABASE = "social"
-ANALYTICS = frozenset({"analytics_posts", "analytics_days", "analytics_accounts", "analytics_mentions"})
+ANALYTICS = frozenset(
+    {"analytics_posts", "analytics_days", "analytics_day_posts", "analytics_accounts", "analytics_mentions"}
+)
 COLLECTIONS: Mapping[str, Shelf] = {
     "gateway": Shelf(
         keeps=frozenset({"idempotency", "media_uploads", "media_undecided"}),

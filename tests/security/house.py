@@ -388,16 +388,9 @@ class House:
             )
         summary = rollups.summary(list(entries.values()))
         day = f"{now:%Y-%m-%d}"
-        await self.database["analytics_days"].insert_one(
-            {
-                "_id": f"{account_id}|{day}",
-                "position": 1,
-                "day": day,
-                **common,
-                "summary": encode(summary),
-                "state": encode(entries),
-            }
-        )
+        whose = {"_id": f"{account_id}|{day}", "position": 1, "day": day, **common}
+        await self.database["analytics_days"].insert_one({**whose, "summary": encode(summary)})
+        await self.database["analytics_day_posts"].insert_one({**whose, "state": encode(entries)})
         facts = AccountMetrics(
             tenant_id=own.tenant_id,
             account_id=account_id,

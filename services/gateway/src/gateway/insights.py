@@ -110,6 +110,7 @@ class MongoInsights:
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._metrics = database["analytics_posts"]
         self._days = database["analytics_days"]
+        self._day_posts = database["analytics_day_posts"]
         self._accounts = database["analytics_accounts"]
         self._plans = database["analytics_plans"]
         self._posts = database["posts"]
@@ -136,7 +137,7 @@ class MongoInsights:
                     platform=document["platform"],
                     entries=tuple(_entries.decode(document["state"]).values()),
                 )
-                async for document in self._days.find(query, {"account_id": 1, "platform": 1, "state": 1})
+                async for document in self._day_posts.find(query, {"account_id": 1, "platform": 1, "state": 1})
             ]
 
     async def accounts(self, tenant_id: str, platform: Platform | None) -> Sequence[AccountFacts]:

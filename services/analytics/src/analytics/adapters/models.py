@@ -1,4 +1,6 @@
-"""The read models in MongoDB: `analytics_posts`, `analytics_days`, `analytics_accounts`, `analytics_mentions`."""
+"""The read models in MongoDB: `analytics_posts`, `analytics_days`, `analytics_day_posts`, `analytics_accounts`,
+`analytics_mentions`.
+"""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -51,6 +53,8 @@ class MongoModels:
     ) -> None:
         self._posts = database[f"analytics_posts{suffix}"]
         self._days = database[f"analytics_days{suffix}"]
+        # Beside the days, not in them: reading a day's few numbers must not become dearer with its posts.
+        self._day_posts = database[f"analytics_day_posts{suffix}"]
         self._accounts = database[f"analytics_accounts{suffix}"]
         self._mentions = database[f"analytics_mentions{suffix}"]
         self._now = now
@@ -60,12 +64,13 @@ class MongoModels:
         with pymongo.timeout(CALL_SECONDS):
             await self._posts.create_index([("tenant_id", 1), ("post_id", 1)], name="post")
             await self._posts.create_index([("tenant_id", 1), ("changed_at", 1)], name="changed")
-            await self._days.create_index([("tenant_id", 1), ("day", 1)], name="day")
+            for collection in (self._days, self._day_posts):
+                await collection.create_index([("tenant_id", 1), ("day", 1)], name="day")
             await self._accounts.create_index([("tenant_id", 1), ("platform", 1)], name="tenant")
             await self._mentions.create_index([("at", 1)], name="old", expireAfterSeconds=MENTIONS_KEPT)
 
     async def clear(self) -> None:
-        for collection in (self._posts, self._days, self._accounts, self._mentions):
+        for collection in (self._posts, self._days, self._day_posts, self._accounts, self._mentions):
             await collection.drop()
 
     async def posts(self, keys: Collection[str]) -> Mapping[str, FoldedPost]:
@@ -89,7 +94,7 @@ class MongoModels:
                 entries=_entries.decode(found["state"]),
                 stored=True,
             )
-            for found in await _find(self._days, [_day_id(key) for key in keys])
+            for found in await _find(self._day_posts, [_day_id(key) for key in keys])
         }
 
     async def save(
@@ -98,11 +103,12 @@ class MongoModels:
         days: Mapping[DayKey, FoldedDay],
         accounts: Mapping[str, FoldedAccount],
     ) -> None:
-        """In this order: what is learned of an account rests on its posts."""
+        """In this order: what is learned of an account rests on its posts, and a day is folded on from `day_posts`."""
         for chunk in _chunks([(_post_document(key, folded), folded.stored) for key, folded in posts.items()]):
             now = self._now()
             await _write(self._posts, [({**document, "changed_at": now}, stored) for document, stored in chunk])
         await _write(self._days, [(_day_document(key, folded), folded.stored) for key, folded in days.items()])
+        await _write(self._day_posts, [(_day_posts_document(key, day), day.stored) for key, day in days.items()])
         await _write(self._accounts, [(_account_document(folded), folded.stored) for folded in accounts.values()])
 
     async def unseen_mentions(self, ids: Collection[str]) -> set[str]:
@@ -116,7 +122,12 @@ class MongoModels:
 
     async def contents(self) -> dict[str, dict[str, Document]]:
         """Everything, by collection and id: for comparing."""
-        collections = {"posts": self._posts, "days": self._days, "accounts": self._accounts}
+        collections = {
+            "posts": self._posts,
+            "days": self._days,
+            "day_posts": self._day_posts,
+            "accounts": self._accounts,
+        }
         return {
             name: {found["_id"]: found async for found in collection.find({})}
             for name, collection in collections.items()
@@ -141,6 +152,14 @@ def _post_document(key: str, folded: FoldedPost) -> Document:
 
 
 def _day_document(key: DayKey, folded: FoldedDay) -> Document:
+    return {**_day(key, folded), "summary": encode(rollups.summary(list(folded.entries.values())))}
+
+
+def _day_posts_document(key: DayKey, folded: FoldedDay) -> Document:
+    return {**_day(key, folded), "state": encode(folded.entries)}
+
+
+def _day(key: DayKey, folded: FoldedDay) -> Document:
     return {
         "_id": _day_id(key),
         "position": folded.position,
@@ -148,8 +167,6 @@ def _day_document(key: DayKey, folded: FoldedDay) -> Document:
         "account_id": key[0],
         "day": key[1],
         "platform": folded.platform,
-        "summary": encode(rollups.summary(list(folded.entries.values()))),
-        "state": encode(folded.entries),
     }
 
 
