@@ -1,5 +1,6 @@
 """The publisher against the real sandbox, with the journal's twin in memory and a clock that tests may move."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -180,6 +181,15 @@ class World:
     async def calls(self, account: Account, call: str) -> int:
         answer = await self.control.get("/requests", params={"account": account.platform_user_id, "call": call})
         return len(answer.raise_for_status().json()["requests"])
+
+    async def accepted_late(self, account: Account) -> None:
+        """Waits until what the platform kept back has been handled."""
+        async with asyncio.timeout(30):
+            while True:
+                answer = await self.control.get("/requests", params={"account": account.platform_user_id})
+                if any(request["accepted_late_at"] for request in answer.raise_for_status().json()["requests"]):
+                    return
+                await asyncio.sleep(0.02)
 
     def request(
         self, account: Account, *parts: Content, attempt: int = 1, options: Options | None = None, **more: Any

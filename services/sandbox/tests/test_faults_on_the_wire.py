@@ -108,6 +108,8 @@ def test_accepted_long_after_the_client_gave_up(
     assert control.posts(amara) == []
     assert len(wait(lambda: control.posts(amara))) == 1
     assert _statuses(control, amara) == [(None, "late_accept")]
+    (request,) = control.requests(amara, "create_post")
+    assert request["accepted_late_at"] >= request["time"]
 
 
 def test_a_reset_of_the_sandbox_cancels_late_acceptance(

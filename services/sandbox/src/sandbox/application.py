@@ -143,7 +143,7 @@ class Sandbox:
             case "lost_timeout":
                 await exchange.hold(params.lasting(_PATIENCE))
             case "late_accept":
-                self._accept_later(params.lasting(5.0), route, request)
+                self._accept_later(params.lasting(5.0), route, request, received)
                 await exchange.hold(_PATIENCE)
             case "upload_cut":
                 platform.interrupted(replace(request, body=request.body[: params.bytes]))
@@ -186,10 +186,11 @@ class Sandbox:
         received.status = response.status
         await exchange.answer(response)
 
-    def _accept_later(self, seconds: float, route: Route, request: Request) -> None:
+    def _accept_later(self, seconds: float, route: Route, request: Request, received: Received) -> None:
         async def accept() -> None:
             await asyncio.sleep(seconds)
             _handle(route, request)
+            received.accepted_late_at = self._world.clock.now()
 
         task = asyncio.get_running_loop().create_task(accept())
         self._late.add(task)

@@ -15,6 +15,7 @@ class Received(msgspec.Struct):
 
     Attributes:
         time: seconds since the Unix epoch.
+        accepted_late_at: when it was handled after all, if a fault kept it back.
     """
 
     time: float
@@ -25,6 +26,7 @@ class Received(msgspec.Struct):
     accounts: list[str]
     status: int | None = None
     fault: str | None = None
+    accepted_late_at: float | None = None
 
 
 class Journal:
