@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.ids import new_id
+from contracts.topics import MEDIA_EVENTS, partition_for
 
 
 class Media:
@@ -62,6 +65,31 @@ def media(client: Any, eventually: Callable[..., Any]) -> Media:
 @pytest.fixture
 def media_of(eventually: Callable[..., Any]) -> Callable[[Any], Media]:
     return lambda client: Media(client, eventually)
+
+
+@pytest.fixture
+def events(stack: Any) -> Callable[[str], list[str]]:
+    """The types of what is in the log about an upload, in order."""
+
+    async def read(media_id: str) -> list[str]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=stack.kafka_bootstrap, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            tp = TopicPartition(MEDIA_EVENTS, partition_for(media_id, stack.settings.topic_partitions))
+            consumer.assign([tp])
+            await consumer.seek_to_beginning(tp)
+            end = (await consumer.end_offsets([tp]))[tp]
+            found: list[str] = []
+            while await consumer.position(tp) < end:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    for record in records:
+                        if record.key == media_id.encode():
+                            found.append(dict(record.headers)["ce_type"].decode())
+            return found
+        finally:
+            await consumer.stop()
+
+    return lambda media_id: asyncio.run(read(media_id))
 
 
 @pytest.fixture

@@ -362,6 +362,9 @@ def _refused() -> list[Case]:
         Case("MP4 with boxes in boxes", "a.mp4", nested_boxes, FOREIGN),
         Case("MP4 with an endless box", "a.mp4", lambda: box(b"ftyp", b"isom") + b"\xff\xff\xff\xffmoov", BROKEN),
         Case("MP4 that refers elsewhere", "a.mov", refers_elsewhere, BROKEN),
+        Case("MP4 of 17 streams", "a.mp4", many_streams, "media.streams"),
+        Case("MP4 that lasts for 14 hours", "a.mp4", drawn_out, "media.duration"),
+        Case("MP4 of 8,200 pixels", "a.mp4", lambda: video(seconds=0.2, width=8_200, height=16, sound=False), PIXELS),
     ]
 
 
@@ -415,6 +418,29 @@ def nested_boxes() -> bytes:
     for _ in range(2_000):
         inner = box(b"trak", inner)
     return box(b"ftyp", b"isom\x00\x00\x02\x00isom") + box(b"moov", inner)
+
+
+def many_streams() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        with av.open(str(path), "w", format="mp4") as output:
+            streams: list[Any] = [output.add_stream("mpeg4", rate=5) for _ in range(17)]
+            for pictures in streams:
+                pictures.width, pictures.height, pictures.pix_fmt = 32, 32, "yuv420p"
+            for pictures in streams:
+                frame: Any = from_image(picture(32, 32))
+                frame.pts, frame.time_base = 0, Fraction(1, 5)
+                output.mux(pictures.encode(frame))
+                output.mux(pictures.encode(None))
+        return path.read_bytes()
+
+
+def drawn_out() -> bytes:
+    """Its ticks are said to be seconds, and no edit list cuts it short."""
+    data = bytearray(clip().replace(b"edts", b"free"))
+    at = data.index(b"mdhd") + 4 + 4 + 8
+    data[at : at + 4] = struct.pack(">I", 1)
+    return bytes(data)
 
 
 def refers_elsewhere() -> bytes:

@@ -26,11 +26,12 @@ def peak(stack: Any) -> Iterator[dict[str, int]]:
         while not stop.wait(0.01):
             found["peak"] = max([found["peak"], *(rss(pid) for pid in family(stack.process("media").pid))])
 
-    watching = threading.Thread(target=watch)
+    watching, pid = threading.Thread(target=watch), stack.process("media").pid
     watching.start()
     yield found
     stop.set()
     watching.join()
+    assert (stack.process("media").pid, stack.process("media").alive) == (pid, True), "it has been down"
     assert 0 < found["peak"] < MOST, f"{found['peak'] >> 20} MB"
 
 

@@ -79,8 +79,8 @@ class MemoryAssets:
     async def being_uploaded(self, keys: Sequence[str]) -> set[str]:
         return self.uploading.intersection(keys)
 
-    async def is_under_way(self, tenant_id: str, media_id: str) -> bool:
-        return media_id in self.under_way
+    async def is_under_way(self, tenant_id: str, names: Sequence[str]) -> bool:
+        return not self.under_way.isdisjoint(names)
 
     async def tell(self, tenant_id: str, work_id: str, fraction: float) -> None:
         pass

@@ -108,6 +108,13 @@ def test_an_upload_is_recorded_and_a_job_is_owed() -> None:
     ]
 
 
+def test_another_try_is_known_by_the_first_too() -> None:
+    again = replace(UPLOAD, instead_of="media_0")
+    state = SPEC.when(again).then(replace(UPLOADED, instead_of="media_0"))
+    assert state.names == (ID, "media_0")
+    assert SPEC.when(UPLOAD).then(UPLOADED).names == (ID,)
+
+
 def test_one_id_is_uploaded_once_and_by_one_tenant() -> None:
     SPEC.given(UPLOADED).when(UPLOAD).then_refused("media_exists")
     SPEC.given(UPLOADED).when(replace(UPLOAD, tenant_id="tenant_b")).then_not_found()

@@ -84,7 +84,10 @@ async def test_the_store_tells_who_needs_what(database: AsyncDatabase[dict[str, 
 
     post = {"tenant_id": "tenant_a", "media_ids": ["media_1"], "deleted": False}
     await database["posts"].insert_one({"_id": "post_1", "status": "published", **post})
-    assert not await assets.is_under_way("tenant_a", "media_1")
+    again = asset("media_5", instead_of="media_1")
+    assert not await assets.is_under_way("tenant_a", ("media_1",))
     await database["posts"].insert_one({"_id": "post_2", "status": "scheduled", **post})
-    assert await assets.is_under_way("tenant_a", "media_1")
-    assert not await assets.is_under_way("tenant_b", "media_1")
+    assert await assets.is_under_way("tenant_a", ("media_1",))
+    assert await assets.is_under_way("tenant_a", again.names)
+    assert not await assets.is_under_way("tenant_a", ("media_5",))
+    assert not await assets.is_under_way("tenant_b", ("media_1",))

@@ -180,6 +180,18 @@ async def test_a_file_behind_a_url_has_to_pass_what_an_upload_has_to(service: An
     assert broken.failure.rule == "media.broken"
 
 
+async def test_an_upload_that_is_not_there_any_more_or_has_changed_is_refused(service: Any) -> None:
+    changed, lost = [await service.sent_in(f"media_{number}", png(40, 40)) for number in (1, 2)]
+    (key,) = changed.message.source.keys
+    async with service.objects.writer(key) as writer:
+        await writer.write(png(41, 41))
+    await service.objects.delete(lost.message.source.keys)
+    for job in (changed, lost):
+        await service.processor.handle(job)
+    assert [record.outcome.failure.rule for record in service.records] == ["media.checksum", "media.lost"]
+    assert [each.status for each in service.assets.known.values()] == ["rejected", "rejected"]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "retryable"),
     [

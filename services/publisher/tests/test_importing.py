@@ -138,6 +138,7 @@ def test_there_is_nothing_to_wait_for_once_all_is_there() -> None:
     assert not some.is_complete
     (ask,) = some.absent
     assert (ask.media_id, ask.source.url, ask.tenant_id) == (import_id(POST, OTHER), OTHER, "tenant-1")
+    assert ask.instead_of is None
     assert survey(request(PICTURE), waiting()).awaited == (DUE,)
 
 
@@ -145,7 +146,17 @@ def test_a_refused_file_refuses_the_target_and_is_fetched_anew_when_it_is_publis
     found = survey(request(PICTURE), rejected(REFUSED, at=DUE + timedelta(seconds=1)))
     assert found.setback == Refused(REFUSED)
     again = survey(request(PICTURE), rejected(REFUSED), journal=found.entry)
-    assert [ask.media_id for ask in again.absent] == [import_id(POST, URL, 1)]
+    (ask,) = again.absent
+    assert ask.media_id == import_id(POST, URL, 1)
+    assert ask.instead_of == import_id(POST, URL), "the post names the first: else this one could be thrown away"
+
+
+def test_a_file_that_was_thrown_away_before_it_is_published_again_is_fetched_anew() -> None:
+    found = survey(request(PICTURE), asset(deleted_at=DUE))
+    assert found.setback is None
+    assert [ask.media_id for ask in found.absent] == [import_id(POST, URL, 1)]
+    again = survey(request(PICTURE), asset(deleted_at=DUE), asset(number=1), journal=found.entry)
+    assert again.is_complete
 
 
 def test_a_server_that_is_away_is_tried_again_later() -> None:

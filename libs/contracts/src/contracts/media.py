@@ -100,6 +100,8 @@ class MediaAsset(Struct, frozen=True, kw_only=True):
     alt_text: str | None = None
     platform_hints: tuple[Platform, ...] = ()
     source: Source
+    instead_of: str | None = None
+    """The upload that this one is fetched again for: posts name that one."""
     status: MediaStatus = "processing"
     type: AssetType | None = None
     original: Rendition | None = None
@@ -109,6 +111,11 @@ class MediaAsset(Struct, frozen=True, kw_only=True):
     variants: tuple[Variant, ...] = ()
     deleted_at: datetime | None = None
     revision: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ids by which posts show it."""
+        return (self.media_id,) if self.instead_of is None else (self.media_id, self.instead_of)
 
     def variant(self, variant_id: str) -> Variant | None:
         return next((each for each in self.variants if each.variant_id == variant_id), None)
@@ -131,6 +138,8 @@ class UploadMedia(Command, frozen=True, kw_only=True):
     platform_hints: tuple[Platform, ...] = ()
     reply_partition: int | None = None
     """Where somebody waits for the end of the processing."""
+    instead_of: str | None = None
+    """The first upload of what a post names by URL, where that was no good and this is another try."""
 
 
 class Processed(Struct, frozen=True, kw_only=True, tag="processed"):
@@ -206,6 +215,7 @@ class MediaUploaded(Event, frozen=True, kw_only=True):
     alt_text: str | None
     platform_hints: tuple[Platform, ...]
     reply_partition: int | None
+    instead_of: str | None = None
 
 
 @message("media.ready.v1")

@@ -79,8 +79,8 @@ class MediaRepository(Protocol):
         """How far work has come, from 0 to 1, where anything is known."""
         ...
 
-    async def posts_using(self, tenant_id: str, media_id: str, *, limit: int) -> Sequence[tuple[str, str]]:
-        """Ids and statuses of posts that are still to go out and show it."""
+    async def posts_using(self, tenant_id: str, names: Sequence[str], *, limit: int) -> Sequence[tuple[str, str]]:
+        """Ids and statuses of posts that are still to go out and show an upload of one of these ids."""
         ...
 
     async def begin(self, session: Session) -> None: ...
@@ -190,10 +190,10 @@ class MongoMedia:
             found = self._progress.find({"_id": {"$in": list(work_ids)}, "tenant_id": tenant_id})
             return {document["_id"]: float(document["fraction"]) async for document in found}
 
-    async def posts_using(self, tenant_id: str, media_id: str, *, limit: int) -> Sequence[tuple[str, str]]:
+    async def posts_using(self, tenant_id: str, names: Sequence[str], *, limit: int) -> Sequence[tuple[str, str]]:
         query = {
             "tenant_id": tenant_id,
-            "media_ids": media_id,
+            "media_ids": {"$in": list(names)},
             "status": {"$in": ["scheduled", "publishing"]},
             "deleted": False,
         }

@@ -41,8 +41,8 @@ class Assets(Protocol):
         """Which of these objects are parts of an upload that is under way."""
         ...
 
-    async def is_under_way(self, tenant_id: str, media_id: str) -> bool:
-        """Whether a post that is scheduled or being published names it."""
+    async def is_under_way(self, tenant_id: str, names: Sequence[str]) -> bool:
+        """Whether a post that is scheduled or being published names it by one of these ids."""
         ...
 
 
@@ -93,4 +93,4 @@ class Collector:
         if asset.deleted_at is None or now - asset.deleted_at < self._keep_deleted:
             return False
         # A post that was accepted while its media was being deleted still goes out.
-        return not await self._assets.is_under_way(asset.tenant_id, asset.media_id)
+        return not await self._assets.is_under_way(asset.tenant_id, asset.names)

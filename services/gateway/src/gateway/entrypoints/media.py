@@ -481,7 +481,7 @@ async def _delete(call: Write, request: Req) -> Answer:
     call.optional_body(NothingBody)
     uploads = uploads_of(call.gateway)
     asset = await _own(call, uploads)
-    using = await uploads.repository.posts_using(call.tenant_id, asset.media_id, limit=SHOWN_POSTS)
+    using = await uploads.repository.posts_using(call.tenant_id, asset.names, limit=SHOWN_POSTS)
     if using:
         raise ProblemError(
             "media_in_use",

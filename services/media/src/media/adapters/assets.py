@@ -63,11 +63,11 @@ class MongoAssets:
             found |= {part["key"] for part in document["parts"]}
         return found.intersection(keys)
 
-    async def is_under_way(self, tenant_id: str, media_id: str) -> bool:
-        """Whether a post that is scheduled or being published names it."""
+    async def is_under_way(self, tenant_id: str, names: Sequence[str]) -> bool:
+        """Whether a post that is scheduled or being published names it by one of these ids."""
         query = {
             "tenant_id": tenant_id,
-            "media_ids": media_id,
+            "media_ids": {"$in": list(names)},
             "status": {"$in": list(_UNDER_WAY)},
             "deleted": False,
         }

@@ -19,6 +19,9 @@ from media.decoding.tasks import Limits, Refused, Result, Task, read_result, wri
 log = structlog.get_logger()
 
 ENDED = Counter("media_decoders_ended", "Decoder processes, by how they ended", ("how",))
+for _how in ("done", "refused", "time", "size", "killed", "crash"):
+    # From zero on, so that an increase is seen also when the first ones come together.
+    ENDED.labels(_how)
 
 _TOO_LONG = (signal.SIGALRM, signal.SIGXCPU)
 
@@ -65,6 +68,7 @@ class Decoders:
             if status != -signal.SIGKILL:
                 return _told(folder, status)
         # Twice in a row is hardly chance: what has it killed is most likely its hunger for memory.
+        ENDED.labels("killed").inc()
         return Refused(rule="media.memory", message="Decoding the file takes more memory than is allowed.")
 
     async def start(self) -> None:

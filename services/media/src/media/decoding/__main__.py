@@ -18,7 +18,7 @@ import PIL.Image
 from msgspec import Struct
 
 from media.decoding import images, videos
-from media.decoding.confining import leave_network
+from media.decoding.confining import end_with_parent, leave_network
 from media.decoding.tasks import Limits, Look, Make, Refused, RefusedError, Result, read_task, write_result
 
 _LINE = 65_536
@@ -93,10 +93,12 @@ def _fork(order: Order) -> int:
 
 
 def _become_bounded(limits: Limits) -> None:
+    end_with_parent()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # The kernel ends it, whatever the decoder is doing, also when whoever started it is gone.
+    # The kernel ends it, whatever the decoder is doing. Python ignores the second of these unless told otherwise.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     signal.alarm(limits.wall_seconds)
     os.nice(limits.niceness)
     nothing = os.open(os.devnull, os.O_RDWR)

@@ -1,10 +1,22 @@
-"""No network for what reads strangers' bytes: what has taken a decoder over can call nobody."""
+"""No network for what reads strangers' bytes: what has taken a decoder over can call nobody, and outlives nobody."""
 
 import ctypes
 import os
+import signal
 
 _NEW_USER, _NEW_NET = 0x1000_0000, 0x4000_0000
 """`CLONE_NEWUSER`, without which the other needs rights, and `CLONE_NEWNET` of Linux' unshare(2)."""
+
+
+_PARENT_DEATH_SIGNAL = 1
+"""`PR_SET_PDEATHSIG` of Linux' prctl(2)."""
+
+
+def end_with_parent() -> None:
+    """Has the kernel kill this process when the one that forked it ends. Does nothing where the kernel is not Linux."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def leave_network() -> str | None:

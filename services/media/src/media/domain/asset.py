@@ -54,6 +54,7 @@ def _upload(asset: MediaAsset | None, command: UploadMedia) -> Decision:
         alt_text=command.alt_text,
         platform_hints=command.platform_hints,
         reply_partition=command.reply_partition,
+        instead_of=command.instead_of,
     )
 
 
@@ -159,6 +160,7 @@ class MediaAggregate:
                 alt_text=event.alt_text,
                 platform_hints=event.platform_hints,
                 source=event.source,
+                instead_of=event.instead_of,
                 revision=1,
             )
         if state is None:

@@ -100,6 +100,9 @@ def survey(
     awaited: list[datetime] = []
     for url, item in wanted(entry, request).items():
         asset = assets.get(media_id(entry, url))
+        if asset is not None and asset.deleted_at is not None:
+            # Only while the post was not on its way: its files may be gone by now.
+            entry, asset = _anew(entry, url), None
         if asset is not None and asset.failure is not None:
             is_first = _number(entry, url) == 0
             entry = _anew(entry, url)
@@ -121,6 +124,7 @@ def _setback(failure: Failure) -> Refused | Retry:
 
 
 def _ask(entry: Publication, item: Media, url: str, now: datetime) -> UploadMedia:
+    first = import_id(entry.post_id, url)
     return UploadMedia(
         media_id=media_id(entry, url),
         tenant_id=entry.tenant_id,
@@ -128,6 +132,7 @@ def _ask(entry: Publication, item: Media, url: str, now: datetime) -> UploadMedi
         issued_at=now,
         source=Source(url=url),
         alt_text=item.alt_text,
+        instead_of=None if media_id(entry, url) == first else first,
     )
 
 
