@@ -19,6 +19,8 @@ EXPORT := uv export -q --no-emit-workspace --no-annotate --no-header
 STORE_VERSION := 0.5.3-beta.196
 CHECKOV_VERSION := 3.3.30
 PROMTOOL_VERSION := v0.316.0
+AZURITE_VERSION := 3.35.0
+FAKE_GCS_VERSION := v1.56.1
 BANDIT_VERSION := 1.9.4
 SEMGREP_VERSION := 1.185.0
 PIP_AUDIT_VERSION := 2.10.1
@@ -67,8 +69,8 @@ token: $(INSTALLED) ## print an access token (ROLE=creator TENANT=demo SUB=user_
 	@$(BIN)/python -m localstack token --role $(ROLE) --tenant $(TENANT) --sub $(SUB)
 
 .PHONY: rotate-keys
-rotate-keys: $(INSTALLED) ## seal all tokens anew under the active key of a running stack's vault
-	@eval "$$($(BIN)/python -m localstack env)"; exec $(BIN)/python -m publisher rotate-keys
+rotate-keys: $(INSTALLED) ## seal all tokens and webhook keys anew under the active keys of a running stack's vaults
+	@eval "$$($(BIN)/python -m localstack env)"; exec $(BIN)/python -m ops rotate-keys
 
 .PHONY: rebuild
 rebuild: $(INSTALLED) ## fold the posts' log again from its beginning and compare (REPAIR=1 mends)
@@ -109,7 +111,7 @@ simulate: $(INSTALLED) ## the event log under simulated disaster (SEEDS=20000)
 
 .PHONY: crash-matrix
 crash-matrix: $(INSTALLED) ## kill every process at every named step, on the real stack (ROUNDS=3)
-	@CRASH_ROUNDS=$(or $(ROUNDS),3) $(BIN)/python -m pytest tests/crashes tests/media/test_crashes.py --deselect tests/crashes/test_soak.py
+	@CRASH_ROUNDS=$(or $(ROUNDS),3) $(BIN)/python -m pytest tests/crashes tests/media/test_crashes.py tests/operations/test_ending.py --deselect tests/crashes/test_soak.py
 
 .PHONY: races
 races: $(INSTALLED) ## cancel, edit and reschedule against the due moment (RACES=1000 of each)
@@ -132,6 +134,10 @@ tenants: $(INSTALLED) ## ids of another tenant in every place where an id can st
 	@TENANT_REQUESTS=$(or $(REQUESTS),50000) $(BIN)/python -m pytest -q --timeout 3600 --junitxml=.local/tenants.xml tests/security/test_tenants.py
 	@grep -o '<property [^>]*>' .local/tenants.xml
 
+.PHONY: images-dry
+images-dry: $(INSTALLED) ## follow the Dockerfiles without a container engine, and run the system from what they make
+	@IMAGES=1 $(BIN)/python -m pytest -q tests/manifests/test_images.py
+
 .PHONY: install
 install: $(INSTALLED) ## only install what the other commands need
 
@@ -148,13 +154,19 @@ manifests: $(INSTALLED) ## write anew what of deploy/k8s and deploy/observabilit
 	@$(BIN)/python deploy/observability/generate.py
 
 .PHONY: promtool
-promtool: ## build what tries the alerts, from its source (needs Go; some minutes)
+promtool: ## build what tries the alerts, from its source (needs Go; up to ten minutes)
 	@mkdir -p .local/promtool && cd .local/promtool && { test -f go.mod || go mod init promtool; }
 	@cd .local/promtool && go get github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION) \
 		&& go build -tags remove_all_sd -o promtool github.com/prometheus/prometheus/cmd/promtool
 
+.PHONY: emulators
+emulators: ## install what plays Azure's and Google's buckets in tests (needs npm and Go; some minutes)
+	@npm install --silent --no-fund --no-audit --prefix .local/azurite azurite@$(AZURITE_VERSION)
+	@mkdir -p .local/fake-gcs
+	@GOBIN=$(CURDIR)/.local/fake-gcs go install github.com/fsouza/fake-gcs-server@$(FAKE_GCS_VERSION)
+
 .PHONY: drills
-drills: $(INSTALLED) ## cause alerts on the local stack, for real, and see that they fire (needs promtool)
+drills: $(INSTALLED) ## cause each alert on a stack of its own, for real, and see that it fires (needs promtool; ten minutes)
 	@DRILLS=1 $(BIN)/python -m pytest -s tests/drills
 
 .PHONY: checkov

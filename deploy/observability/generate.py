@@ -347,6 +347,11 @@ DASHBOARDS: Mapping[str, tuple[str, Sequence[Panel]]] = {
                 says="For scaling and for people; readiness does not look at it.",
             ),
             Panel(title="Instances that answer", queries={"{{job}}": 'sum by (job) (up{job!=""})'}),
+            Panel(
+                title="Spans of traces that were dropped",
+                queries=per_second("spans_dropped_total", "reason"),
+                unit="ops",
+            ),
         ),
     ),
     "media": (

@@ -6,6 +6,10 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 from tests.auditor.writing import (
     LINKEDIN,
@@ -27,6 +31,10 @@ from auditor.auditing import Auditor
 from auditor.checking import check, table
 from auditor.domain.findings import KINDS
 from auditor.domain.watching import Bounds
+from chassis import tracing
+from chassis.exporting import Chosen, OtelRecorder
+
+SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Clock:
@@ -235,3 +243,24 @@ async def test_a_check_says_what_is_missing(
     assert "stuck (handed to the publisher, and nothing has happened since): tenant_1 post_1/linkedin:acc_2" in table(
         audit
     )
+
+
+async def test_what_is_read_at_once_is_one_span_that_leads_to_where_each_event_comes_from(
+    auditor: Auditor, log: Log, reader: MemoryReader, clock: Clock
+) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(sampler=Chosen(1.0), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    first, second = log.records(created(X), told(X, live("1")))
+    reader.log += [
+        replace(each, headers=(*each.headers, ("traceparent", traceparent.encode())))
+        for each, traceparent in ((first, SAMPLED), (second, f"{SAMPLED[:-1]}0"))
+    ]
+    tracing.record_with(OtelRecorder(provider))
+    try:
+        await turn(auditor, clock)
+    finally:
+        tracing.record_with(None)
+    (span,) = exporter.get_finished_spans()
+    assert span.attributes == {"social.events": 2}
+    assert sorted(f"{link.context.span_id:016x}" for link in span.links) == [SAMPLED[36:52], SAMPLED[36:52]]

@@ -72,6 +72,7 @@ def test_a_plan_keeps_its_aim_and_more_posts_need_no_less(posts: int) -> None:
 def test_storage_grows_with_what_is_kept_and_stops_where_it_is_not() -> None:
     one = Measured(
         cpu_ms=MEASURED.cpu_ms,
+        few_ms=MEASURED.few_ms,
         log_bytes={"posts.events": 1_000, "posts.commands": 1_000, "social.post_published": 1_000},
         store_bytes={"posts": 1_000, "public_events": 1_000},
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +15,7 @@ import httpx
 import pytest
 
 from contracts.ids import new_id
+from localstack.stack import Stack
 
 
 class Load:
@@ -142,15 +146,36 @@ class Load:
         return self._eventually(answered, what=f"GET {path}")
 
 
+@pytest.fixture(scope="module")
+def audited(stack: Stack) -> Iterator[set[str]]:
+    """Tenants whose books must balance in the end, by the auditor, which reads the log and the journal by itself."""
+    tenants: set[str] = set()
+    yield tenants
+    checked = subprocess.run(
+        [sys.executable, "-m", "auditor", "check"],
+        env={**os.environ, **stack.process("auditor").environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    rows = {row[0]: row[1:] for line in checked.stdout.splitlines() if (row := line.split())}
+    for tenant in tenants:
+        *_, missing, findings = rows[tenant]
+        assert (missing, findings) == ("0", "0"), checked.stdout
+
+
 @pytest.fixture
-def load(client: Any, sandbox: Any, twitter: Any, linkedin: Any, eventually: Any) -> Load:
+def load(client: Any, sandbox: Any, twitter: Any, linkedin: Any, eventually: Any, audited: set[str]) -> Load:
     """Texts, on X and LinkedIn."""
+    audited.add(client.tenant)
     return Load(client, sandbox, (twitter, linkedin), (), eventually)
 
 
 @pytest.fixture
-def load_everywhere(everywhere: Any, sandbox: Any, eventually: Any) -> Load:
+def load_everywhere(everywhere: Any, sandbox: Any, eventually: Any, audited: set[str]) -> Load:
     """The same, and pictures and videos on the other platforms: every protocol of several steps."""
+    audited.add(everywhere.client.tenant)
     images = [{"type": "image", "url": sandbox.media("image.jpg", w=1080, h=1080, shade=shade)} for shade in (1, 2)]
     video = [{"type": "video", "url": sandbox.media("video.mp4", w=720, h=1280, seconds=5)}]
     accounts = everywhere.accounts

@@ -24,6 +24,21 @@ OBSERVABILITY = ROOT / "deploy/observability"
 RUNBOOKS = ROOT / "docs/operations/runbooks"
 SCRAPED = {"job", "instance", "pod", "namespace"}
 """Labels that Prometheus gives to everything."""
+FEW = {"aggregate", "call", "how", "kind", "le", "method", "outcome", "partition", "platform", "reason", "route"}
+FEW |= {"state", "status", "subject", "task", "topic", "type"}
+"""Labels whose values are fixed by the code, by the contract or by the topics."""
+PROMISES = {
+    "oldest overdue": "eventlog_oldest_overdue_seconds",
+    "lateness": "publish_lateness_seconds_bucket",
+    "targets by state": "auditor_targets",
+    "age of what is unknown": "auditor_oldest_unknown_seconds",
+    "duplicates by the publisher": "publisher_duplicates_total",
+    "duplicates by the auditor": "auditor_duplicates_total",
+    "time to a verdict": "gateway_verdict_seconds_bucket",
+    "lag": "kafka_consumergroup_lag",
+    "renewals that fail": "publisher_token_renewals_total",
+    "age of deliveries": "webhooks_delivery_age_seconds_bucket",
+}
 DECLARES = re.compile(r"^from prometheus_client import .*\b(Counter|Gauge|Histogram)\b", re.MULTILINE)
 
 
@@ -158,6 +173,16 @@ def test_scaling_asks_for_what_is_there(production: Manifests, known: Mapping[st
     assert asked
     for query in asked:
         check(promql.parse(query), known)
+
+
+def test_labels_have_few_values(metrics: Mapping[str, Metric]) -> None:
+    """One that names a tenant, a post or an account would be a series for each, for ever."""
+    ours = {name: metric for name, metric in metrics.items() if name not in FOREIGN}
+    assert {label for metric in ours.values() for label in metric.labels} <= FEW
+
+
+def test_what_publishing_promises_is_measured(metrics: Mapping[str, Metric]) -> None:
+    assert set(PROMISES.values()) <= metrics.keys()
 
 
 def test_every_metric_of_ours_is_on_a_dashboard(metrics: Mapping[str, Metric]) -> None:

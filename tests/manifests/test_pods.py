@@ -7,8 +7,11 @@ from copy import deepcopy
 
 import kubernetes_validate
 import pytest
+import yaml
 from tests.manifests.rendering import ROOT, SERVICES, Document, Manifests
 
+from chassis.process import CLOSE_SECONDS, DRAIN_SECONDS, LAST_SPANS_SECONDS
+from localstack.services import END_WITHIN
 from media.settings import Settings as MediaSettings
 from publisher.settings import Settings as PublisherSettings
 
@@ -27,6 +30,8 @@ VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persiste
 ALONE = "auditor"
 """Of which there is never more than one."""
 COMPONENTS = ("otel-collector",)
+ENDS_WITHIN = DRAIN_SECONDS + CLOSE_SECONDS + LAST_SPANS_SECONDS
+MARGIN = 5.0
 
 
 def violations(pod: Document) -> Iterator[str]:
@@ -144,11 +149,22 @@ def test_a_service_can_be_operated(manifests: Manifests, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_there_is_time_to_catch_up(production: Manifests, service: str) -> None:
+    probe = production.pods()[service]["spec"]["containers"][0]["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 3_600
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_there_is_time_to_drain(production: Manifests, service: str) -> None:
     spec = production.pods()[service]["spec"]
     before_stop = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    consumers_patience, farewells = 20, 15
-    assert spec["terminationGracePeriodSeconds"] >= before_stop + consumers_patience + farewells
+    assert before_stop + ENDS_WITHIN + MARGIN <= spec["terminationGracePeriodSeconds"]
+
+
+def test_there_is_time_to_drain_on_one_machine() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    for patience in (END_WITHIN, int(compose["x-service"]["stop_grace_period"].removesuffix("s"))):
+        assert patience >= ENDS_WITHIN + MARGIN
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -159,6 +175,7 @@ def test_production_outlives_a_machine(production: Manifests, service: str) -> N
     elif service == "gateway":
         scaler = production.of("HorizontalPodAutoscaler")[service]["spec"]
         assert scaler["minReplicas"] >= 2
+        assert [each["resource"]["name"] for each in scaler["metrics"]] == ["cpu"]
     else:
         assert scalers[service]["spec"]["minReplicaCount"] >= 2
     assert "replicas" not in production.workload(service)["spec"], "two would decide how many there are"

@@ -11,6 +11,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import SpanKind
+from prometheus_client import REGISTRY
 
 from chassis import tracing
 from chassis.exporting import QUEUE_SIZE, Chosen, Exporter, OtelRecorder
@@ -84,6 +85,9 @@ class Collector:
                 body = gzip.decompress(self.rfile.read(int(self.headers["content-length"])))
                 collector.asked.set()
                 collector.go_on.wait()
+                if self.path.startswith("/refusing"):
+                    self.send_error(400)
+                    return
                 for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
                     collector.services |= {
                         each.value.string_value for each in resource.resource.attributes if each.key == "service.name"
@@ -111,10 +115,15 @@ def collector() -> Iterator[Collector]:
     collector.close()
 
 
+def dropped(reason: str) -> float:
+    return REGISTRY.get_sample_value("spans_dropped_total", {"reason": reason}) or 0.0
+
+
 def test_a_slow_collector_costs_the_oldest_spans_and_no_time(
     collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
     exporter = Exporter("posts", endpoint=collector.endpoint, ratio=1.0)
+    dropped_before = dropped("queue_full")
     first = 512
     for number in range(first):
         exporter.recorder.start(str(number), "internal", parent=None, remote=False, links=(), attributes={}).end()
@@ -129,6 +138,18 @@ def test_a_slow_collector_costs_the_oldest_spans_and_no_time(
     assert len(collector.names) == QUEUE_SIZE + first
     assert collector.services == {"posts"}
     assert "Queue full" in caplog.text
+    assert dropped("queue_full") == dropped_before + 300
+
+
+def test_spans_that_the_collector_does_not_take_are_counted(collector: Collector) -> None:
+    before = dropped("not_taken")
+    collector.go_on.set()
+    exporter = Exporter("posts", endpoint=f"{collector.endpoint}refusing", ratio=1.0)
+    for _ in range(3):
+        exporter.recorder.start("work", "internal", parent=None, remote=False, links=(), attributes={}).end()
+    exporter.close(30)
+    assert collector.names == []
+    assert dropped("not_taken") == before + 3
 
 
 def test_a_process_ends_although_nobody_takes_its_spans(collector: Collector) -> None:

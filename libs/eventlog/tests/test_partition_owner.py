@@ -597,6 +597,21 @@ async def test_an_alarm_rings_at_its_time_and_once(
     assert owner.next_due() is None
 
 
+async def test_an_alarm_that_cannot_be_recorded_stays_undecided(
+    new_owner: NewOwner, toy: Any, alarm: Any, event_log: MemoryLog, later: Any
+) -> None:
+    owner = await taken_over(new_owner())
+    await owner.turn(alarm(10), toy.now)
+    assert owner.undecided() == later(10)
+    failing = await taken_over(new_owner(event_log=Failing(event_log, written=False)))
+    with pytest.raises(AppendFailedError):
+        await failing.turn([], later(15))
+    assert failing.undecided() == later(10)
+
+    await owner.turn([], later(15))
+    assert owner.undecided() is None
+
+
 async def test_alarms_ring_in_the_order_of_their_times(
     owner: Owner, toy: Any, alarm: Any, rang: Any, later: Any
 ) -> None:

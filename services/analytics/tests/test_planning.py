@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from analytics.domain.ages import next_reading
-from analytics.planning import CLAIM, Planner
+from analytics.planning import CLAIM, OVERDUE, Planner
 from analytics.ports import Announcement, FoldedAccount, Plan
 from analytics.tracking import Tracker
 from contracts.accounts import Account
@@ -224,6 +224,21 @@ async def test_what_a_dead_planner_has_claimed_is_asked_for_by_another() -> None
     assert world.announced.readings() == ["post_1"]
     await world.planner().plan_due()
     assert world.announced.readings() == ["post_1"]
+
+
+async def test_what_cannot_be_asked_for_gets_older() -> None:
+    world, stop = World(), asyncio.Event()
+    world.plan("post_1")
+    planner = world.planner()
+    world.now = START + timedelta(minutes=20)
+    world.announced.dies = True
+    running = asyncio.create_task(planner.run(stop))
+    (plan_id,) = world.plans.plans
+    while world.plans.plans[plan_id].due_at != world.now + CLAIM:
+        await asyncio.sleep(0)
+    stop.set()
+    await running
+    assert next(iter(OVERDUE.collect())).samples[0].value == 20 * 60
 
 
 async def test_a_request_is_void_when_the_next_reading_takes_its_place() -> None:

@@ -23,7 +23,7 @@ from localstack.jars import HashMismatchError
 from localstack.keys import Keys
 from localstack.process import ProcessFailedError
 from localstack.record import Record, end
-from localstack.services import SERVICES, environments
+from localstack.services import END_WITHIN, SERVICES, environments
 from localstack.settings import Settings
 from localstack.stack import Stack
 from localstack.store import StoreNotFoundError
@@ -112,7 +112,7 @@ def down(settings: Settings) -> int:
             say(f"asking the stack (process {entry.pid}) to drain")
             end(entry, _DRAIN_WITHIN_SECONDS)
     for entry in reversed(record.alive()):
-        clean = end(entry, 20.0)
+        clean = end(entry, END_WITHIN)
         say(f"{entry.name} (process {entry.pid}) {'ended' if clean else 'was killed'}")
     record.remove()
     return 0

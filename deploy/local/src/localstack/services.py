@@ -14,6 +14,9 @@ from localstack.settings import Settings
 SERVICES = ("sandbox", "publisher", "posts", "media", "analytics", "webhooks", "auditor", "gateway")
 """In the order of their start; they are ended in the opposite order, so that what was accepted is finished."""
 
+END_WITHIN = 45.0
+"""Seconds for a service to end by itself: it takes less even where Kafka and the store are gone."""
+
 REDIRECT_URI = "http://localhost:3000/oauth/callback"
 """Where an app under development may have people sent back to."""
 
@@ -173,4 +176,5 @@ def _service(name: str, url: str, environment: Mapping[str, str], settings: Sett
         log=settings.logs / f"{name}.log",
         probe=lambda: is_ready(url),
         environment=environment,
+        grace=END_WITHIN,
     )

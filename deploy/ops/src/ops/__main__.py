@@ -23,7 +23,7 @@ from chassis.settings import ServiceSettings
 from chassis.store import Document
 from eventlog.ports import AppendFailedError
 from eventlog.provision import ProvisioningError
-from ops import cluster, dead_letters, waiting
+from ops import cluster, dead_letters, figures, waiting
 from ops.backup import backup, restore
 from ops.keys import rotate
 from ops.projections import AGGREGATES, Beside
@@ -34,6 +34,7 @@ from webhooks.settings import Settings as WebhooksSettings
 Command = Callable[[ServiceSettings, AsyncDatabase[Document]], Awaitable[Report]]
 
 FOUND_WRONG, FAILED = 1, 2
+FIGURES = "figures"
 
 
 def main() -> int:
@@ -81,6 +82,8 @@ def _command(given: argparse.Namespace) -> Command:
             return lambda _, database: waiting.held(database, tenant=given.tenant)
         case "dead-letters":
             return _dead_letters(given)
+        case "rebuild" if given.projection == FIGURES:
+            return lambda kafka, database: figures.rebuild(kafka, database, switch_over=given.switch_over)
         case "rebuild":
             return lambda kafka, database: Beside(kafka, database, given.projection).run(switch_over=given.switch_over)
         case "rotate-keys":
@@ -140,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--topic", help="all of one topic of dead letters")
     replay.add_argument("--repeat", action="store_true", help="also what was put back before")
     rebuild = command("rebuild", "fold a log from its beginning beside the live projection, and compare")
-    rebuild.add_argument("projection", choices=sorted(AGGREGATES))
+    rebuild.add_argument("projection", choices=[*sorted(AGGREGATES), FIGURES])
     rebuild.add_argument(
         "--switch-over",
         action="store_true",

@@ -1,20 +1,20 @@
 """Recording spans with OpenTelemetry, and sending them to a collector over OTLP/HTTP.
 
 A thread of its own sends; the work that is traced never waits for it. When it falls behind, or the collector is away,
-the oldest spans are dropped.
+the oldest spans are dropped, and counted.
 """
 
 import socket
 from collections.abc import Sequence
-from threading import Thread
+from threading import Lock, Thread
 
 import requests
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_ON,
     Sampler,
@@ -35,6 +35,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 from opentelemetry.util.types import Attributes as OtelAttributes
+from prometheus_client import Counter
 
 from chassis.tracing import Attributes, Kind, Value
 
@@ -45,6 +46,14 @@ QUEUE_SIZE = 8_192
 SEND_EVERY_MS = 1_000
 SEND_TIMEOUT = 5.0
 """Seconds for one request to the collector with all its repetitions."""
+
+DROPPED = Counter(
+    "spans_dropped",
+    "Recorded spans that no collector has: pushed out of the full queue, or sent and not taken",
+    ("reason",),
+)
+for _reason in ("queue_full", "not_taken"):
+    DROPPED.labels(_reason)
 
 _KINDS = {
     "internal": SpanKind.INTERNAL,
@@ -127,6 +136,46 @@ class OtelRecorder:
         )
 
 
+class _Counting(SpanExporter):
+    """Sends by another exporter, and counts what is dropped on the way there and by it."""
+
+    def __init__(self, exporter: SpanExporter, queue_size: int) -> None:
+        self._exporter = exporter
+        self._queue_size = queue_size
+        self._lock = Lock()
+        self._waiting = 0
+
+    def queued(self) -> None:
+        """One more span waits; in a full queue it takes the place of the oldest."""
+        with self._lock:
+            if self._waiting == self._queue_size:
+                DROPPED.labels("queue_full").inc()
+            else:
+                self._waiting += 1
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        with self._lock:
+            self._waiting -= len(spans)
+        result = self._exporter.export(spans)
+        if result is not SpanExportResult.SUCCESS:
+            DROPPED.labels("not_taken").inc(len(spans))
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+
+class _Queue(BatchSpanProcessor):
+    def __init__(self, exporter: _Counting) -> None:
+        super().__init__(exporter, max_queue_size=QUEUE_SIZE, schedule_delay_millis=SEND_EVERY_MS)
+        self._counting = exporter
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if span.context and span.context.trace_flags.sampled:
+            self._counting.queued()
+        super().on_end(span)
+
+
 class Exporter:
     """A recorder whose spans go to a collector."""
 
@@ -138,16 +187,13 @@ class Exporter:
         """
         session = requests.Session()
         session.trust_env = False
-        self._processor = BatchSpanProcessor(
-            OTLPSpanExporter(
-                f"{endpoint.rstrip('/')}/v1/traces",
-                timeout=SEND_TIMEOUT,
-                compression=Compression.Gzip,
-                session=session,
-            ),
-            max_queue_size=QUEUE_SIZE,
-            schedule_delay_millis=SEND_EVERY_MS,
+        sending = OTLPSpanExporter(
+            f"{endpoint.rstrip('/')}/v1/traces",
+            timeout=SEND_TIMEOUT,
+            compression=Compression.Gzip,
+            session=session,
         )
+        self._processor = _Queue(_Counting(sending, QUEUE_SIZE))
         resource = Resource.create(
             {
                 "service.name": service,

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,6 +16,12 @@ from chassis.settings import ServiceSettings
 
 log = structlog.get_logger()
 
+DRAIN_SECONDS = 30.0
+"""For what is under way when the process is asked to end. With Kafka and the store there it takes the services 20 s at
+most. Clients whose servers are gone would go on asking for ever.
+"""
+CLOSE_SECONDS = 5.0
+"""Then for what is given up to put away what it holds."""
 LAST_SPANS_SECONDS = 3.0
 """For which the end of a process waits until its last spans are sent."""
 
@@ -35,7 +42,10 @@ def run(
     """Runs `main` until it returns. The event is set by SIGTERM or SIGINT: stop taking work, finish, return.
 
     Meanwhile spans are recorded as those of `service`, where the settings say to whom they are sent. A second signal
-    ends the process at once. Exits with 1 when `main` raises.
+    ends the process at once.
+
+    Exits with 1 when `main` raises, and when it has not returned `DRAIN_SECONDS` after `stop`: then it is cancelled,
+    and `CLOSE_SECONDS` later the process ends whatever it does. Work must survive that as it survives a power cut.
     """
 
     async def supervised() -> int:
@@ -51,17 +61,44 @@ def run(
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal)
         loop.call_later(1.0, freeze_garbage)
+        working = asyncio.ensure_future(main(stop))
+        bounding = asyncio.create_task(_bound(working, stop))
         try:
-            await main(stop)
+            await working
+        except asyncio.CancelledError:
+            # Also by itself: clients whose servers are gone raise it when they are closed.
+            log.warning("ended without putting everything away")
+            return 1
         except Exception:
             log.exception("service failed")
             return 1
+        finally:
+            bounding.cancel()
         log.info("stopped")
         return 0
 
     with _recording(service, settings):
         status = uvloop.run(supervised())
     sys.exit(status)
+
+
+async def _bound(working: asyncio.Future[None], stop: asyncio.Event) -> None:
+    await stop.wait()
+    # Also for what the loop itself waits for when it is closed.
+    asyncio.get_running_loop().call_later(DRAIN_SECONDS + CLOSE_SECONDS, _end_at_once)
+    await asyncio.sleep(DRAIN_SECONDS)
+    log.warning("drain given up", still_busy=_busy())
+    working.cancel()
+
+
+def _busy() -> list[str]:
+    """What runs, by the names of its functions."""
+    return sorted({getattr(task.get_coro(), "__qualname__", task.get_name()) for task in asyncio.all_tasks()})
+
+
+def _end_at_once() -> None:
+    log.error("ended without farewells")
+    os._exit(1)
 
 
 @contextmanager

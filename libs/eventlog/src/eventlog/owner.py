@@ -57,6 +57,8 @@ class _Partition:
         self.paused = False
         self.position: int | None = None
         """The first command not settled yet, once any has been."""
+        self.undecided: datetime | None = None
+        """What `PartitionOwner.undecided` said last."""
         self.turned_at = time.monotonic()
         self.task: asyncio.Task[None] | None = None
 
@@ -192,6 +194,11 @@ class AggregateOwner(ConsumerRebalanceListener, Generic[S]):  # type: ignore[mis
                 await self._commit(tp, partition, await owner.release())
             except* Exception:
                 log.exception("turn failed, taking over again", aggregate=self._aggregate.name, partition=tp.partition)
+                partition.undecided = owner.undecided() or partition.undecided
+                if partition.undecided is not None:
+                    # Nobody turns, so nobody else would say that it gets older.
+                    overdue = (datetime.now(UTC) - partition.undecided).total_seconds()
+                    metrics.OLDEST_OVERDUE.labels(self._aggregate.name, str(tp.partition)).set(max(0.0, overdue))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
                 await self._rewind(tp, partition)
@@ -209,6 +216,7 @@ class AggregateOwner(ConsumerRebalanceListener, Generic[S]):  # type: ignore[mis
                 await _wait_for(partition.changed, min(wait, IDLE_WAIT))
             await self._turn(partition, owner)
             partition.turned_at = time.monotonic()
+            partition.undecided = owner.undecided()
             if partition.paused and len(partition.waiting) < TURN_SIZE and not partition.released.is_set():
                 partition.paused = False
                 self._consumer.resume(tp)

@@ -113,6 +113,7 @@ class PartitionOwner(Generic[S]):
         self._due: list[tuple[datetime, str]] = []
         self._more_due = False
         self._refill_at = datetime.min.replace(tzinfo=UTC)
+        self._undecided: datetime | None = None
 
     # --- takeover -------------------------------------------------------------------------------------
 
@@ -162,6 +163,10 @@ class PartitionOwner(Generic[S]):
         """When `turn` should be called even without commands."""
         return self._due[0][0] if self._due else None
 
+    def undecided(self) -> datetime | None:
+        """When the oldest entry of the schedule was or is due that no turn has decided, a failed one included."""
+        return self._undecided
+
     async def turn(self, commands: Sequence[ReceivedCommand], now: datetime) -> None:
         """`decide` and `settle` in one. When it returns, all of it is durable, told, projected and answered."""
         await self.decide(commands, now)
@@ -180,6 +185,7 @@ class PartitionOwner(Generic[S]):
         ]
         while pending:
             pending = await self._attempt(pending, now)
+        self._undecided = self.next_due()
         if position is not None:
             self._queue((), (), position=position)
 
@@ -480,7 +486,8 @@ class PartitionOwner(Generic[S]):
     async def _due_commands(self, now: datetime) -> list[ReceivedCommand]:
         if now >= self._refill_at + REFILL_EVERY or (self._more_due and not self._due):
             await self._refill(now)
-        overdue = (now - self._due[0][0]).total_seconds() if self._due else 0.0
+        self._undecided = self.next_due()
+        overdue = 0.0 if self._undecided is None else (now - self._undecided).total_seconds()
         metrics.OLDEST_OVERDUE.labels(self._aggregate.name, str(self.partition)).set(max(0.0, overdue))
         ids: dict[str, None] = {}
         while self._due and self._due[0][0] <= now and len(ids) < self._due_limit:

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from analytics.adapters.announcing import KafkaAnnouncer
 from analytics.adapters.models import MongoModels
 from analytics.adapters.plans import MongoPlans
-from analytics.adapters.samples import SampleConsumer
+from analytics.adapters.samples import GROUP, SampleConsumer
 from analytics.adapters.states import MongoStates
 from analytics.domain.ages import PLANNED
 from analytics.planning import Planner
@@ -66,7 +66,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             if isinstance(record.sample, NotMeasured):
                 await planner.not_measured(record.sample)
 
-    samples = SampleConsumer(settings, group="analytics-samples", fold=fold, batch=settings.analytics_batch)
+    samples = SampleConsumer(settings, group=GROUP, fold=fold, batch=settings.analytics_batch)
     happenings = JobConsumer(
         settings,
         [POSTS_EVENTS, ACCOUNTS_EVENTS, ANALYTICS_COMMANDS],

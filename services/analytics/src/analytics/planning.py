@@ -53,6 +53,7 @@ class Planner:
         self._ages = ages
         self._every = {"followers": followers_every, "mentions": mentions_every}
         self._poll = poll
+        self._planned_at = now()
         self._planning = Heartbeat("planning", stale_after=STALE_AFTER)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -62,7 +63,11 @@ class Planner:
                 busy = await self.plan_due() == AT_ONCE
             except Exception:
                 log.exception("planning failed, will be tried again")
+                # What is due cannot be asked for, and maybe not even read.
+                OVERDUE.set((self._now() - self._planned_at).total_seconds())
                 busy = False
+            else:
+                self._planned_at = self._now()
             if not busy:
                 try:
                     async with asyncio.timeout(self._poll):

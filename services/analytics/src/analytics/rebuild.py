@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pymongo
 from msgspec import Struct
+from pymongo.asynchronous.database import AsyncDatabase
 
 from analytics.adapters.models import MongoModels, same
 from analytics.adapters.samples import recorded
@@ -13,8 +14,10 @@ from chassis import logs, store
 from chassis.store import Document
 from contracts.messages import UndecodableError
 from contracts.topics import METRICS_SAMPLES
-from eventlog.kafka import KafkaEventLog, partition_count
+from eventlog.kafka import Cluster, KafkaEventLog, partition_count
 
+MODELS = ("posts", "days", "day_posts", "accounts")
+"""What follows from the samples alone, in collections named `analytics_…`."""
 SUFFIX = "_rebuilt"
 SECONDS_A_CALL = 300
 SHOWN = 20
@@ -47,21 +50,9 @@ async def rebuild(settings: Settings) -> int:
     """
     logs.configure("analytics-rebuild", settings.log_level)
     client = store.connect(settings.mongodb_uri)
-    database = store.database(client, settings.mongodb_database)
-    rebuilt = MongoModels(database, suffix=SUFFIX)
-    samples = await KafkaEventLog(settings, METRICS_SAMPLES, "analytics-rebuild").start()
-    comparison = Comparison()
     try:
-        with pymongo.timeout(SECONDS_A_CALL):
-            await rebuilt.clear()
-        for partition in range(await partition_count(settings, METRICS_SAMPLES)):
-            comparison.samples += await fold_again(samples, partition, Projector(rebuilt, None))
-        with pymongo.timeout(SECONDS_A_CALL):
-            live, again = await MongoModels(database).contents(), await rebuilt.contents()
-        for name, documents in again.items():
-            comparison.add(live[name], documents)
+        comparison = await fold_all(settings, store.database(client, settings.mongodb_database))
     finally:
-        await samples.close()
         await client.close()
     print(
         f"{comparison.samples:,} samples folded; {comparison.equal:,} documents equal, "
@@ -72,6 +63,26 @@ async def rebuild(settings: Settings) -> int:
             f"different: {', '.join(comparison.different[:SHOWN])}{' …' if len(comparison.different) > SHOWN else ''}"
         )
     return 1 if comparison.different else 0
+
+
+async def fold_all(kafka: Cluster, database: AsyncDatabase[Document]) -> Comparison:
+    """All samples into the collections named `…_rebuilt`, compared with the live ones."""
+    rebuilt = MongoModels(database, suffix=SUFFIX)
+    comparison = Comparison()
+    samples = await KafkaEventLog(kafka, METRICS_SAMPLES, "analytics-rebuild").start()
+    try:
+        with pymongo.timeout(SECONDS_A_CALL):
+            await rebuilt.clear()
+            await rebuilt.prepare()
+        for partition in range(await partition_count(kafka, METRICS_SAMPLES)):
+            comparison.samples += await fold_again(samples, partition, Projector(rebuilt, None))
+    finally:
+        await samples.close()
+    with pymongo.timeout(SECONDS_A_CALL):
+        live, again = await MongoModels(database).contents(), await rebuilt.contents()
+    for name in MODELS:
+        comparison.add(live[name], again[name])
+    return comparison
 
 
 async def fold_again(samples: KafkaEventLog, partition: int, projector: Projector) -> int:

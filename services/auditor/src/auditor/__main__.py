@@ -17,7 +17,7 @@ def main() -> None:
     settings = Settings()  # type: ignore[call-arg]  # filled from the environment
     match sys.argv[1:]:
         case []:
-            run(lambda stop: serve(settings, stop))
+            run(lambda stop: serve(settings, stop), service="auditor", settings=settings)
         case ["check"]:
             sys.exit(uvloop.run(check_once(settings)))
         case ["findings"]:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -18,8 +18,10 @@ from auditor.domain.counting import STATES
 from auditor.domain.findings import KINDS, Finding
 from auditor.domain.watching import Bounds
 from auditor.ports import Journal, LogReader, LogRecord, Store
+from chassis import tracing
 from chassis.health import Heartbeat
 from contracts.content import PLATFORMS
+from contracts.topics import POSTS_EVENTS
 
 log = structlog.get_logger()
 
@@ -100,12 +102,9 @@ class Auditor:
         now = time.monotonic()
         if not self._unfolded:
             self._unfolded = await self._reader.poll()
-        events = self.books.events
-        for finding in await self.books.fold(self._unfolded):
-            _announce(finding)
-            DUPLICATES.inc(finding.kind == "duplicate")
-        EVENTS.inc(self.books.events - events)
-        self._unfolded = ()
+        if self._unfolded:
+            with _span(self._unfolded):
+                await self._fold()
         if self.books.unsaved() >= SAVE_AT or now - self._saved_at >= SAVE_EVERY:
             await self.books.save()
             self._saved_at = time.monotonic()
@@ -128,6 +127,14 @@ class Auditor:
             _announce(standing[finding_id])
         self.standing = standing
         self._measure()
+
+    async def _fold(self) -> None:
+        events = self.books.events
+        for finding in await self.books.fold(self._unfolded):
+            _announce(finding)
+            DUPLICATES.inc(finding.kind == "duplicate")
+        EVENTS.inc(self.books.events - events)
+        self._unfolded = ()
 
     async def _begin(self) -> None:
         await self.books.load()
@@ -231,6 +238,20 @@ class Auditor:
             if promise.unknown_since is not None
         ]
         OLDEST_UNKNOWN.set((self._now() - min(unknown)).total_seconds() if unknown else 0)
+
+
+def _span(records: Sequence[LogRecord]) -> AbstractContextManager[tracing.Span]:
+    """One for all that was read at once, with links to where each comes from."""
+    headers = (header for each in records for header in each.headers)
+    causes = {value.decode(errors="replace") for name, value in headers if name == "traceparent"}
+    span = tracing.start(
+        f"process {POSTS_EVENTS}",
+        "consumer",
+        parent=None,
+        links=sorted(causes),
+        about={"events": len(records)},
+    )
+    return tracing.within(span)
 
 
 def _announce(finding: Finding) -> None:

@@ -18,12 +18,13 @@ from contracts.collecting import Sample
 from contracts.messages import UndecodableError
 from contracts.topics import METRICS_SAMPLES
 from contracts.wire import Headers, unpack
-from eventlog import messaging
+from eventlog import messaging, metrics
 from eventlog.kafka import Cluster, KafkaEventLog, member, start_patiently
 from eventlog.owner import dead_letter
 
 log = structlog.get_logger()
 
+GROUP = "analytics-samples"
 FOLDED = Counter("analytics_samples_total", "Samples folded", ("type",))
 LAG = Histogram(
     "analytics_sample_age_seconds",
@@ -122,6 +123,7 @@ class SampleConsumer:
                 found.append(recorded(record.offset, tuple(record.headers), record.value))
             except UndecodableError as error:
                 await self._dead.publish([dead_letter(record, str(error))])
+                metrics.DEAD_LETTERS.labels(record.topic).inc()
                 log.error(
                     "dead letter",
                     topic=record.topic,
