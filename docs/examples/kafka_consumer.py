@@ -10,6 +10,7 @@ account have one key and come in order; each comes at least once, with the same 
 import asyncio
 import json
 import os
+from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer
 
@@ -44,4 +45,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with suppress(KeyboardInterrupt):
+        asyncio.run(main())

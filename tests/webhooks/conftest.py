@@ -14,10 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DescribeGroupsRequest_v2
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.group import LeaveGroupRequest
+from aiokafka.structs import ConsumerRecord
 
 from contracts.ids import new_id
 from contracts.public_events import SocialMentionReceived
@@ -145,6 +147,30 @@ def say(stack: Stack) -> Callable[..., list[str]]:
         return asyncio.run(put(tenant, [f"acc_{number % accounts}" for number in range(count)]))
 
     return say
+
+
+@pytest.fixture
+def records(stack: Stack) -> Callable[[str, str], list[ConsumerRecord]]:
+    """What a topic holds by now under a key, as anybody who reads Kafka sees it."""
+
+    async def read(topic: str, key: bytes) -> list[ConsumerRecord]:
+        count = stack.settings.topic_partitions
+        partition = TopicPartition(topic, partition_for(key.decode(), count))
+        consumer = AIOKafkaConsumer(bootstrap_servers=stack.kafka_bootstrap, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            consumer.assign([partition])
+            await consumer.seek_to_beginning(partition)
+            end = (await consumer.end_offsets([partition]))[partition]
+            found: list[ConsumerRecord] = []
+            while await consumer.position(partition) < end:
+                batch = await consumer.getmany(partition, timeout_ms=200)
+                found += [record for record in batch.get(partition, ()) if record.key == key]
+            return found
+        finally:
+            await consumer.stop()
+
+    return lambda topic, key: asyncio.run(read(topic, key.encode()))
 
 
 GROUPS = ("endpoints", "webhooks")

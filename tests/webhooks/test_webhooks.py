@@ -17,6 +17,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 API = "/api/v1/creator/social"
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
@@ -45,8 +46,8 @@ def check_asymmetric(received: Any, public_keys: list[str]) -> None:
         public.verify(base64.b64decode(signature), content)
 
 
-def test_a_published_post_arrives_signed(
-    stack: Any, as_role: Any, client: Any, twitter: Any, receiver: Any, eventually: Any
+def test_a_published_post_arrives_signed_and_on_kafka(
+    as_role: Any, client: Any, twitter: Any, receiver: Any, records: Any, eventually: Any
 ) -> None:
     manager = as_role("manager", client.tenant)
     webhook = create(manager, receiver.url, event_types=["social.post_published"])
@@ -54,6 +55,7 @@ def test_a_published_post_arrives_signed(
         "/publish",
         {"content": {"text": "told to others"}, "platforms": [{"platform": "twitter", "account_id": twitter.id}]},
         status=201,
+        headers={"traceparent": TRACEPARENT},
     )
     (received,) = eventually(
         lambda: [each for each in receiver.accepted if each.json["data"].get("post_id") == made["post_id"]]
@@ -72,6 +74,18 @@ def test_a_published_post_arrives_signed(
     )
     assert delivery["log"][-1]["status"] == 200
     manager.delete(f"/webhooks/{webhook['id']}")
+
+    (record,) = records("social.post_published", made["post_id"])
+    headers = {name: value.decode() for name, value in record.headers}
+    assert headers["ce_specversion"] == "1.0"
+    assert (headers["ce_type"], headers["ce_subject"]) == ("social.post_published", made["post_id"])
+    assert headers["ce_id"] == body["event_id"]
+    time, told = datetime.fromisoformat(headers["ce_time"]), datetime.fromisoformat(body["timestamp"])
+    assert time - told < timedelta(milliseconds=1)
+    assert headers["ce_source"]
+    assert headers["content-type"] == "application/json"
+    assert headers["traceparent"][3:35] == TRACEPARENT[3:35]
+    assert json.loads(record.value) == body["data"]
 
 
 def test_the_secret_is_shown_once_and_lies_nowhere(stack: Any, manager: Any, receiver: Any) -> None:
@@ -159,6 +173,7 @@ def test_a_test_event_and_its_log(manager: Any, receiver: Any, eventually: Any) 
         lambda: found if (found := manager.get(f"{path}/deliveries/{sent['id']}"))["status"] == "delivered" else None
     )
     assert [attempt["status"] for attempt in delivered["log"]] == [500, 204]
+    assert {tuple(attempt) for attempt in delivered["log"]} == {("at", "milliseconds", "status", "error", "response")}
     assert [each.id for each in receiver.received] == [sent["id"]] * 2
     (listed,) = manager.get(f"{path}/deliveries", status="delivered")["deliveries"]
     assert listed["id"] == sent["id"]
@@ -188,14 +203,34 @@ def test_a_range_is_replayed_with_the_same_ids(manager: Any, receiver: Any, say:
     assert {each.json["event_id"] for each in receiver.accepted} == set(events)
 
 
-def test_gone_disables_at_once_and_says_so(manager: Any, receiver: Any, say: Any, eventually: Any) -> None:
+def test_gone_disables_at_once_and_what_failed_is_recovered(
+    manager: Any, receiver: Any, say: Any, records: Any, eventually: Any
+) -> None:
     receiver.answer = lambda _: 410
     webhook = create(manager, receiver.url)
     path = f"/webhooks/{webhook['id']}"
+    since = datetime.now(UTC)
     say(manager.tenant)
     shown = eventually(lambda: found if (found := manager.get(path))["status"] == "disabled" else None)
     assert shown["disable_reason"] == "gone"
     assert "410" in shown["disable_detail"]
+    latest = records("endpoints.events", webhook["id"])[-1]
+    assert dict(latest.headers)["ce_type"] == b"endpoint.disabled.v1", "operators see it"
+    assert json.loads(latest.value)["reason"] == "gone"
+    (failed,) = manager.get(f"{path}/deliveries", status="failed")["deliveries"]
+
+    receiver.answer = lambda _: 200
+    manager.post(f"{path}/enable")
+    (later,) = say(manager.tenant)
+    eventually(lambda: receiver.of_type("social.mention_received"))
+    eventually(lambda: len(manager.get("/events")["events"]) == 2)
+    eventually(lambda: not manager.get(f"{path}/deliveries", status="pending")["deliveries"])
+    recover = {"since": since.isoformat()}
+    assert manager.post(f"{path}/recover", recover, status=202) == {"queued": 1, "cursor": None}
+    eventually(lambda: len(receiver.accepted) == 2)
+    assert [each.json["event_id"] for each in receiver.accepted] == [later, failed["event_id"]]
+    assert receiver.accepted[1].id == failed["id"] == receiver.received[0].id
+    assert [each.json["sequence"] for each in receiver.accepted] == [2, 1]
 
 
 def test_pages_of_deliveries(manager: Any, receiver: Any, say: Any, eventually: Any) -> None:

@@ -186,5 +186,6 @@ async def test_the_documents_are_served(api: httpx.AsyncClient) -> None:
     assert page.status_code == 200
     assert "<script" not in page.text
     assert "social.mention_received" in page.text
+    assert "<h3>PlatformPost</h3>" in page.text
     described = msgspec.json.decode((await api.get("http://gateway/asyncapi.json")).content)
     assert described["asyncapi"] == "3.0.0"

@@ -217,6 +217,9 @@ def test_after_days_of_nothing_the_endpoint_is_disabled_and_can_be_enabled_again
         await asyncio.sleep(120)
         assert world.deliveries.of("dead")[-1].status == "delivered"
         assert world.standings.since["dead"] is None
+        await asyncio.sleep(2 * 86_400)
+        # The first two had been given up before; what was pending goes out.
+        assert [each.status for each in world.deliveries.of("dead")] == ["failed"] * 2 + ["delivered"] * 5
 
     play(scenario)
 

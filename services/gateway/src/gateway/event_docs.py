@@ -1,6 +1,7 @@
 """The public events as a page: what they are and hold, with an example of each; made from the AsyncAPI document."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from html import escape
@@ -28,7 +29,7 @@ def page() -> bytes:
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
         f"<title>{escape(document['info']['title'])}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(document['info']['title'])}</h1>",
-        f"<p>{escape(document['info']['description'])}</p>",
+        f"<p>{_prose(document['info']['description'])}</p>",
         "<p>The same events come as webhooks: there <code>data</code> is what a message holds here. The whole bus, as ",
         "<a href='/asyncapi.json'>AsyncAPI 3</a>; the HTTP interface, as <a href='/docs'>OpenAPI</a>.</p><ul>",
         *(f"<li><a href='#{name}'>{name}</a></li>" for name in public),
@@ -42,7 +43,7 @@ def page() -> bytes:
 def _channel(document: Mapping[str, Any], name: str) -> Iterator[str]:
     channel = document["channels"][name]
     kafka = channel["bindings"]["kafka"]
-    yield f"<h2 id='{name}'>{name}</h2><p>{escape(channel['description'])}. "
+    yield f"<h2 id='{name}'>{name}</h2><p>{_prose(channel['description'])}. "
     yield f"Kafka topic <code>{name}</code>, {kafka['partitions']} partitions"
     kept = kafka["topicConfiguration"].get("retention.ms", -1)
     if kept > 0:
@@ -50,23 +51,43 @@ def _channel(document: Mapping[str, Any], name: str) -> Iterator[str]:
     yield ".</p>"
     for reference in channel["messages"]:
         message = document["components"]["messages"][reference]
-        yield f"<p>{escape(message.get('description', ''))} "
+        yield f"<p>{_prose(message.get('description', ''))} "
         yield f"Key: <code>{escape(message['bindings']['kafka']['key']['description'])}</code>.</p>"
-        yield _fields(document, message["payload"])
+        payload = _resolved(document, message["payload"])
+        yield _fields(document, payload)
+        for title, schema in _parts(document, payload).items():
+            yield f"<h3>{escape(title)}</h3>{_fields(document, schema)}"
         (example,) = message["examples"]
         yield f"<h3>Headers</h3><pre>{_shown(example['headers'])}</pre>"
         yield f"<h3>Data</h3><pre>{_shown(example['payload'])}</pre>"
 
 
 def _fields(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    resolved = _resolved(document, schema)
-    required = set(resolved.get("required", ()))
+    required = set(schema.get("required", ()))
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(_kind(document, field))}</td>"
-        f"<td>{'always' if name in required else ''}</td></tr>"
-        for name, field in resolved["properties"].items()
+        f"<td>{'always' if name in required else 'may be missing'}</td></tr>"
+        for name, field in schema["properties"].items()
     )
-    return f"<table><tr><th>field</th><th>type</th><th></th></tr>{rows}</table>"
+    return f"<table><tr><th>field</th><th>type</th><th>present</th></tr>{rows}</table>"
+
+
+def _parts(document: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The objects within, by title, from the outside in."""
+    found: dict[str, Mapping[str, Any]] = {}
+    waiting: list[Any] = [schema["properties"]]
+    while waiting:
+        match waiting.pop(0):
+            case {"$ref": str()} as reference:
+                part = _resolved(document, reference)
+                if "properties" in part and part["title"] not in found:
+                    found[part["title"]] = part
+                    waiting.append(part["properties"])
+            case dict() as inner:
+                waiting += inner.values()
+            case list() as inner:
+                waiting += inner
+    return found
 
 
 def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -89,3 +110,8 @@ def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 def _shown(value: object) -> str:
     return escape(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _prose(text: str) -> str:
+    """With what is between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -70,6 +70,9 @@ _AGE = Histogram(
 )
 _SETTLED = Counter("webhooks_settled_total", "Deliveries that came to an end", ["status"])
 _DISABLED = Counter("webhooks_endpoints_disabled_total", "Endpoints disabled for what their receivers did", ["reason"])
+for _reason in ("failing", "gone"):
+    # From zero on, so that an increase is seen also when the first ones come together.
+    _DISABLED.labels(_reason)
 _LANES = Gauge("webhooks_lanes", "Endpoints that are being delivered to")
 
 
