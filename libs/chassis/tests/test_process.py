@@ -14,7 +14,7 @@ import asyncio
 
 from chassis import logs, process
 
-process.DRAIN_SECONDS, process.CLOSE_SECONDS = 0.2, {close}
+process.DRAIN_SECONDS, process.CLOSE_SECONDS = {drain}, {close}
 
 
 async def main(stop):
@@ -27,9 +27,9 @@ process.run(main)
 """
 
 
-def ended(main: str, *, close: float = 30.0) -> tuple[int, str]:
+def ended(main: str, *, drain: float = 0.2, close: float = 30.0) -> tuple[int, str]:
     """The exit code and what was said by a process whose `main` is this, after SIGTERM."""
-    code = PROGRAM.format(main=indent(dedent(main), "    "), close=close)
+    code = PROGRAM.format(main=indent(dedent(main), "    "), drain=drain, close=close)
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -41,7 +41,7 @@ def ended(main: str, *, close: float = 30.0) -> tuple[int, str]:
 
 
 def test_what_drains_in_time_ends_well() -> None:
-    code, output = ended("await stop.wait(); await asyncio.sleep(0.01)")
+    code, output = ended("await stop.wait(); await asyncio.sleep(0.01)", drain=30.0)
     assert code == 0
     assert "stopped" in output
     assert "given up" not in output
@@ -93,7 +93,8 @@ def test_what_will_not_be_cancelled_does_not_keep_the_process(main: str) -> None
 
 
 def test_a_part_that_fails_ends_the_process_with_the_others() -> None:
-    code, output = ended("""
+    code, output = ended(
+        """
         async def fails():
             await stop.wait()
             raise ValueError("no")
@@ -102,6 +103,8 @@ def test_a_part_that_fails_ends_the_process_with_the_others() -> None:
             await asyncio.Event().wait()
 
         await process.run_together(stop, fails(), lasts())
-    """)
+        """,
+        drain=30.0,
+    )
     assert code == 1
     assert "service failed" in output
