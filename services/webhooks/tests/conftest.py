@@ -30,12 +30,13 @@ T = TypeVar("T")
 class _Selector(selectors.SelectSelector):
     """Nothing to wait for but timers: those are due at once, and the clock says so."""
 
-    def __init__(self, jump: Callable[[float], None]) -> None:
+    def __init__(self, jump: Callable[[float], None], under_way: float) -> None:
         super().__init__()
         self._jump = jump
+        self._under_way = under_way
 
     def select(self, timeout: float | None = None) -> Any:
-        found = super().select(0)
+        found = super().select(0 if timeout is None else min(timeout, self._under_way))
         if not found and timeout is not None and timeout > 0:
             self._jump(timeout)
         return found
@@ -44,9 +45,9 @@ class _Selector(selectors.SelectSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose clock stands still while anything can run, and jumps to the next timer when nothing can."""
 
-    def __init__(self) -> None:
+    def __init__(self, under_way: float) -> None:
         self._virtual = 0.0
-        super().__init__(_Selector(self._jump))
+        super().__init__(_Selector(self._jump, under_way))
 
     def _jump(self, seconds: float) -> None:
         self._virtual += seconds
@@ -55,8 +56,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual
 
 
-def run_virtually(main: Coroutine[Any, Any, T]) -> T:
-    loop = VirtualLoop()
+def run_virtually(main: Coroutine[Any, Any, T], under_way: float = 0.0) -> T:
+    loop = VirtualLoop(under_way)
     try:
         asyncio.set_event_loop(loop)
         return loop.run_until_complete(main)
@@ -393,7 +394,13 @@ Scenario = Callable[[World], Awaitable[None]]
 
 
 @pytest.fixture
-def play() -> Callable[..., None]:
+def under_way() -> float:
+    """Seconds, real ones, for which what was sent over a socket may be on its way."""
+    return 0.0
+
+
+@pytest.fixture
+def play(under_way: float) -> Callable[..., None]:
     """Plays a scenario in virtual time, from start to a clean stop."""
 
     def play(scenario: Scenario, **limits: Any) -> None:
@@ -405,6 +412,6 @@ def play() -> Callable[..., None]:
             finally:
                 await world.stop()
 
-        run_virtually(main())
+        run_virtually(main(), under_way)
 
     return play

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import trustme
 
 from contracts.webhooks import Attempt
@@ -24,6 +25,11 @@ OK = b"HTTP/1.1 200 OK\r\n"
 BLOCK = b"x" * 65_536
 RESET: Said = ()
 NOT_TLS = b"HTTP/1.1 400 Plain HTTP, please\r\n\r\n"
+
+
+@pytest.fixture
+def under_way() -> float:
+    return 0.05
 
 
 @asynccontextmanager
