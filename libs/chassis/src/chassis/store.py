@@ -1,10 +1,12 @@
 """The MongoDB client, with the durability that every promise rests on set in code."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
+import pymongo.lock
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
@@ -12,8 +14,21 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 PING_EVERY = 2.0
+
+
+async def _wait_for(waiting: Awaitable[T], timeout: float | None) -> T:  # noqa: ASYNC109  # as asyncio has it
+    async with asyncio.timeout(timeout):
+        return await waiting
+
+
+if sys.version_info < (3, 12):
+    # Until then `asyncio.wait_for` waits in a task of its own. Whoever is cancelled while that one is getting back the
+    # lock of a condition releases a lock that is not his; afterwards nobody releases it, and the client hangs for ever.
+    # PyMongo waits like that for a server and for a connection, so every outage of the store was a chance for it.
+    pymongo.lock.wait_for = _wait_for  # type: ignore[attr-defined, assignment]
 
 
 def connect(uri: str) -> AsyncMongoClient[Document]:
