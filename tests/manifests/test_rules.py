@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.drills.alerts import DRILLS
 from tests.manifests.rendering import ROOT
 from tests.manifests.seeded import Case, cases
 
 RULES = ROOT / "deploy/observability/rules"
+TOLD = ROOT / "docs/operations/README.md"
 CASES = list(cases())
 GROUPS: list[dict[str, Any]] = [
     group for path in sorted(RULES.glob("*.yaml")) for group in yaml.safe_load(path.read_text())["groups"]
@@ -47,6 +49,20 @@ def test_every_alert_is_tried() -> None:
     assert fired == alerts()
     kept_quiet = {case.alert for case in CASES if case.quiet}
     assert kept_quiet == {alert for alert, _ in alerts()}
+
+
+def test_every_alert_is_drilled_and_its_drill_is_told() -> None:
+    drilled = [alert for each in DRILLS.values() for alert in each]
+    assert sorted(drilled) == sorted({alert for alert, _ in alerts()})
+    told = TOLD.read_text().partition("## Tried")[2]
+    rows = {
+        row[1].strip(" []").partition("]")[0]: row[3].strip() for row in map(cells, told.splitlines()) if len(row) > 4
+    }
+    assert {alert: drill for drill, each in DRILLS.items() for alert in each}.items() <= rows.items()
+
+
+def cells(line: str) -> list[str]:
+    return line.split("|")
 
 
 def seeded(case: Case) -> Iterator[dict[str, Any]]:

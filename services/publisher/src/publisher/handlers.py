@@ -19,7 +19,7 @@ from prometheus_client import Counter, Histogram
 from chassis import tracing
 from chassis.faultpoints import reached
 from contracts.accounts import Account, DisconnectAccount
-from contracts.content import Content, Failure, LivePart
+from contracts.content import PLATFORMS, Content, Failure, LivePart
 from contracts.ids import derived_id
 from contracts.media import UploadMedia
 from contracts.posts import Published, ReportOutcome
@@ -48,6 +48,9 @@ log = structlog.get_logger()
 
 ATTEMPTS = Counter("publisher_attempts", "Attempts at targets, by outcome", ("platform", "outcome"))
 UNKNOWN = Counter("publisher_unknown", "Sends whose fate was not known from their answer", ("platform",))
+for _platform in PLATFORMS:
+    # From zero on, so that an increase is seen also when the first ones come together.
+    UNKNOWN.labels(_platform)
 DUPLICATES = Counter("publisher_duplicates", "Parts that went live although the journal knew them live", ("platform",))
 BUDGET_DEFERRALS = Counter("publisher_budget_deferrals", "Attempts put off for want of budget", ("platform",))
 LATENESS = Histogram(

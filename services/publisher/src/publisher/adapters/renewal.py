@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Literal
 
 import structlog
@@ -24,7 +25,7 @@ from pymongo.errors import PyMongoError
 from chassis.faultpoints import reached
 from contracts.accounts import Account
 from contracts.connections import AccountHealth
-from contracts.content import Platform
+from contracts.content import PLATFORMS, Platform
 from publisher.adapters.http import utc_now
 from publisher.adapters.oauth.provider import Provider
 from publisher.adapters.vault import TokenRecord, Vault
@@ -34,6 +35,9 @@ from publisher.ports import Secret, TokensDeadError, TokensUnavailableError
 log = structlog.get_logger()
 
 RENEWALS = Counter("publisher_token_renewals", "Renewals of access tokens, by outcome", ("platform", "outcome"))
+for _platform, _outcome in product(PLATFORMS, ("renewed", "failed", "ended")):
+    # From zero on, so that an increase is seen also when the first ones come together.
+    RENEWALS.labels(_platform, _outcome)
 
 CACHE_SECONDS = 5.0
 LEASE = timedelta(seconds=60)
