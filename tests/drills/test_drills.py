@@ -9,7 +9,8 @@ import asyncio
 import io
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -106,14 +107,27 @@ async def send_commands(drill: Drill, count: int) -> None:
 # --- deaths and forgeries -------------------------------------------------------------------------------
 
 
-async def swap_tokens(drill: Drill, taken: Any, given: Any) -> None:
-    """One account's sealed tokens, in the place of another's."""
+@asynccontextmanager
+async def swapped_tokens(drill: Drill, taken: Any, given: Any) -> AsyncIterator[None]:
+    """One account's sealed tokens in the place of another's, which are put back afterwards."""
+
+    async def put(tokens: Mapping[str, Any]) -> None:
+        sealed = {"sealed": tokens["sealed"], "key_version": tokens["key_version"]}
+        await collection.update_one({"_id": given.id, "tenant_id": drill.client.tenant}, {"$set": sealed})
+        # It remembers what it has opened.
+        await asyncio.to_thread(drill.stack.process("publisher").restart)
+
     async with store.connect(drill.stack.mongodb_uri) as client:
-        tokens = store.database(client, drill.stack.database)["tokens"]
-        source = await tokens.find_one({"_id": taken.id, "tenant_id": drill.client.tenant})
-        assert source is not None
-        moved = {"sealed": source["sealed"], "key_version": source["key_version"]}
-        await tokens.update_one({"_id": given.id, "tenant_id": drill.client.tenant}, {"$set": moved})
+        collection = store.database(client, drill.stack.database)["tokens"]
+        theirs, own = [
+            await collection.find_one({"_id": account.id, "tenant_id": drill.client.tenant})
+            for account in (taken, given)
+        ]
+        assert theirs is not None
+        assert own is not None
+        await put(theirs)
+        yield
+        await put(own)
 
 
 async def test_deaths_and_forgeries(drill: Drill, connect: Any, sandbox: Any, tmp_path: Path) -> None:
@@ -156,19 +170,19 @@ async def test_deaths_and_forgeries(drill: Drill, connect: Any, sandbox: Any, tm
         stack.process("store").start()
 
         drill.cause("SecretDoesNotOpen")
-        await swap_tokens(drill, refused, robbed)
-        stack.process("publisher").restart()
-        drill.publish(robbed)
+        async with swapped_tokens(drill, refused, robbed):
+            locked = drill.publish(robbed)
 
-        drill.cause("DuplicateDetected", "AuditorImbalance")
-        second = Published(parts=(LivePart(index=0, platform_post_id="42"),), at=datetime.now(UTC))
-        await forge(drill, lost, first, second, Rejected(failure=Failure(code="forged", message="no")))
-        drill.cause("DeadLetter")
-        sender = producer(stack.kafka_bootstrap, "somebody")
-        await sender.start()
-        await sender.send_and_wait(POSTS_COMMANDS, b"{}", headers=[("ce_type", b"nothing.known.v1")])
-        await sender.stop()
-        recorder.wait(20)
+            drill.cause("DuplicateDetected", "AuditorImbalance")
+            second = Published(parts=(LivePart(index=0, platform_post_id="42"),), at=datetime.now(UTC))
+            await forge(drill, lost, first, second, Rejected(failure=Failure(code="forged", message="no")))
+            drill.cause("DeadLetter")
+            sender = producer(stack.kafka_bootstrap, "somebody")
+            await sender.start()
+            await sender.send_and_wait(POSTS_COMMANDS, b"{}", headers=[("ce_type", b"nothing.known.v1")])
+            await sender.stop()
+            recorder.wait(20)
+        client.settled(locked, "published")
 
     findings = drill.run("auditor", "findings", of="auditor")
     assert "duplicate" in findings
