@@ -32,6 +32,9 @@ class Behind:
     def next_due(self) -> datetime:
         return datetime.now(UTC)
 
+    def undecided(self) -> datetime | None:
+        return None
+
     async def decide(self, commands: Sequence[ReceivedCommand], now: datetime, position: int | None) -> None:
         assert self.waiting <= owner.UNSETTLED_LIMIT
         self.turned.set()

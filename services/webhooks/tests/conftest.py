@@ -27,7 +27,7 @@ TENANT = "tenant_a"
 T = TypeVar("T")
 
 
-class _Selector(selectors.SelectSelector):
+class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
     """Nothing to wait for but timers: those are due at once, and the clock says so."""
 
     def __init__(self, jump: Callable[[float], None], under_way: float) -> None:

@@ -7,6 +7,7 @@ from contracts.content import Failure
 from contracts.messages import Message
 
 MEDIA_ID = "media_01KFSX8T2N5Q7R9V1B3D6G8J0K"
+_EARLIER_ID = "media_01KFSX6B4H8Y1M3Q5V7C9E2R4T"
 VARIANT_ID = "variant_01KFSXA4C6E8G0J2M4P6R8T0VW"
 
 _TENANT_ID = "tenant_brand"
@@ -61,6 +62,7 @@ EXAMPLES: tuple[Message, ...] = (
         alt_text="Product announcement graphic",
         platform_hints=("twitter", "instagram"),
         reply_partition=3,
+        instead_of=_EARLIER_ID,
     ),
     media.RecordProcessing(
         media_id=MEDIA_ID,
@@ -97,6 +99,7 @@ EXAMPLES: tuple[Message, ...] = (
         alt_text="Product announcement graphic",
         platform_hints=("twitter", "instagram"),
         reply_partition=3,
+        instead_of=_EARLIER_ID,
     ),
     media.MediaReady(at=_SEEN, type="image", sha256=_SHA256, original=_ORIGINAL, small=_SMALL, medium=_MEDIUM),
     media.MediaRejected(at=_SEEN, failure=_FAILURE),
